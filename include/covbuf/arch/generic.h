@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Any other processor, POWER among them: the operations that need be atomic only against the same
+ * thread's handlers are fully atomic and order nothing (ldarx and stdcx. without a barrier: a handler
+ * that runs between the two takes the reservation away, and the pair is tried again).
+ */
+#ifndef COVBUF_ARCH_GENERIC_H
+#define COVBUF_ARCH_GENERIC_H
+
+COVBUF_INLINE COVBUF_NOINSTR void covb_local_inc(uint64_t *p)
+{
+	__atomic_fetch_add(p, 1, __ATOMIC_RELAXED);
+}
+
+COVBUF_INLINE COVBUF_NOINSTR void covb_local_add(uint64_t *p, uint64_t v)
+{
+	__atomic_fetch_add(p, v, __ATOMIC_RELAXED);
+}
+
+COVBUF_INLINE COVBUF_NOINSTR bool covb_local_cas(uint64_t *p, uint64_t old, uint64_t v)
+{
+	return __atomic_compare_exchange_n(p, &old, v, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+COVBUF_INLINE COVBUF_NOINSTR void covb_relax(void)
+{
+	covb_barrier();
+}
+
+COVBUF_INLINE COVBUF_NOINSTR void covb_prefetch_write(const void *p)
+{
+	__builtin_prefetch(p, 1);
+}
+
+#endif

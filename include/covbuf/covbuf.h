@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * libcovbuf: owners, sections, frames, and the engine they live in.
+ *
+ * There is one engine in a process, attached to one segment of shared memory; every image of the
+ * process shares it. An *owner* is what a user opens: it says what is to be collected, and what was
+ * collected comes back to it as finished areas. Two users in one process have an owner each and do
+ * not see one another's records.
+ *
+ *   covbuf_enable(owner)            the calling thread records for the owner, until covbuf_disable()
+ *   covbuf_remote_enable(owner)     whoever runs covbuf_remote_start(handle) .. covbuf_remote_stop()
+ *                                   records for the owner in between, in whichever thread
+ *   covbuf_collect(owner)           what has been finished: read in place, then returned to the pool
+ *
+ * Who may run beside whom, on one owner ("any" includes signal handlers and other processes):
+ *
+ *                      enable/disable  remote_enable  start/stop  collect  put
+ *   enable, disable    its thread      serialised     any         any      no
+ *   remote_enable                      serialised     any         any      no
+ *   start, stop                                       any         any      any: delivers nothing then
+ *   collect                                                       any      no
+ *
+ * Errors are negative error numbers; results go through pointers, which a failure leaves alone.
+ */
+#ifndef COVBUF_COVBUF_H
+#define COVBUF_COVBUF_H
+
+#include <covbuf/trace.h>
+
+COVBUF_BEGIN_DECLS
+
+struct covbuf_owner;
+struct covbuf_segment;
+
+/* Names a frame that was pushed. 0 names none: stopping it does nothing. */
+typedef uint64_t covbuf_token;
+
+/* ---- engine ---------------------------------------------------------------------------------- */
+
+/**
+ * covbuf_attach() - give this process's engine a segment to record into
+ * @where: a name of a segment ("name:/x" in /dev/shm, "fd:N", a path), or NULL for the one that
+ *         COVBUF_SEGMENT names
+ *
+ * The constructor of the image that holds the engine does this by itself where COVBUF_SEGMENT is set
+ * (read by secure_getenv(), so never in a setuid program).
+ *
+ * Context: sleeping level.
+ * Errors: -EALREADY: attached; -ENOENT: no such segment, or COVBUF_SEGMENT is not set; -EACCES;
+ * -EPROTO: not a segment, or of another version; -ENOSPC: no process slot; -ENOMEM; what open() and
+ * mmap() give.
+ * Return: 0 or a negative error number.
+ */
+COVBUF_PUBLIC int covbuf_attach(const char *where);
+
+/**
+ * covbuf_attach_new() - make a segment for this process alone, and attach to it
+ * @limit_bytes: how far its storage may grow; 0 for 256 MiB
+ *
+ * The segment is an anonymous memfd, sealed against shrinking; covbuf_segment_fd() lets another
+ * process have it. Needs the arena, so only where libcovbuf.a or the preload object is linked.
+ *
+ * Context: sleeping level.
+ * Errors: as covbuf_attach(); -ENOSYS in libcovbuf.so, whose arena does not exist.
+ */
+COVBUF_PUBLIC int covbuf_attach_new(uint64_t limit_bytes);
+
+/**
+ * covbuf_attach_segment() - record into a segment that this process has made or opened
+ * @segment: from covbuf_segment_create() or covbuf_segment_open(); the engine keeps a reference
+ *
+ * Context, errors: as covbuf_attach().
+ */
+COVBUF_PUBLIC int covbuf_attach_segment(struct covbuf_segment *segment);
+
+/**
+ * covbuf_detach() - stop recording in this process, for good
+ *
+ * The calling thread's frames are popped and handed over; other threads' contexts are shut when they
+ * next take a slow path. The mapping stays, since an interrupted append may still hold a slot.
+ *
+ * Context: sleeping level. Errors: -ENOTCONN.
+ */
+COVBUF_PUBLIC int covbuf_detach(void);
+
+/* covbuf_segment_fd() - descriptor of the attached segment, close-on-exec, or -ENOTCONN. The engine's: dup() it. */
+COVBUF_PUBLIC int covbuf_segment_fd(void);
+
+/* The attached segment, or NULL; valid as long as the process. For the reading interfaces. */
+COVBUF_PUBLIC struct covbuf_segment *covbuf_attached_segment(void);
+
+/* "1.0.0" */
+COVBUF_PUBLIC const char *covbuf_version(void);
+
+/* ---- owners ---------------------------------------------------------------------------------- */
+
+#define COVBUF_OWNER_GROW (1u << 0)	      /* full areas are followed by fresh ones */
+#define COVBUF_OWNER_UNIQUE (1u << 1)	      /* each site once per enable, in the whole process */
+#define COVBUF_OWNER_UNIQUE_CONTEXT (1u << 2) /* each site once per frame; needs memory per thread */
+#define COVBUF_OWNER_KCOV (1u << 3)	      /* finished areas are merged into one, in KCOV's layout */
+#define COVBUF_OWNER_KEEP (1u << 4)	      /* finished areas stay in the segment: it is a recording */
+
+/* Zero is a good value for everything. */
+struct covbuf_owner_options {
+	uint32_t mode;		/* enum covbuf_mode */
+	uint32_t kind;		/* COVBUF_LINEAR or COVBUF_RING */
+	uint32_t area_class;	/* areas of 64 KiB << area_class */
+	uint32_t flags;		/* COVBUF_OWNER_* */
+	uint64_t target_words;	/* COVBUF_OWNER_KCOV: size of the merged area, count included; 0: that of one area */
+	const char *name;	/* for people; up to 31 bytes are kept */
+	uint64_t reserved[4];	/* 0 */
+};
+
+/**
+ * covbuf_owner_create() - make an owner, with one reference
+ * @options: or NULL for all zero
+ *
+ * Context: sleeping level. Errors: -ENOTCONN: no segment; -EINVAL: options; -ENOSPC: no owner slot, or
+ * no area for the target; -ENOMEM.
+ */
+COVBUF_PUBLIC int covbuf_owner_create(const struct covbuf_owner_options *options, struct covbuf_owner **out);
+
+/* covbuf_owner_get() - another reference. Context: any; the caller has one. */
+COVBUF_PUBLIC struct covbuf_owner *covbuf_owner_get(struct covbuf_owner *owner);
+
+/**
+ * covbuf_owner_put() - drop a reference; the last one disables the owner and gives all it has back
+ *
+ * Its memory is reused after an RCU grace period. Sections of it that are still open end as stale.
+ * Context: sleeping level.
+ */
+COVBUF_PUBLIC void covbuf_owner_put(struct covbuf_owner *owner);
+
+/**
+ * covbuf_enable() - the calling thread records for the owner
+ *
+ * Takes an area and pushes it. What was collecting in this thread is interrupted until the disable.
+ *
+ * Context: sleeping level.
+ * Errors: -EBUSY: enabled already, here or in another thread; -ENOSPC: the pool is empty; -ESHUTDOWN:
+ * this thread's context is closed.
+ */
+COVBUF_PUBLIC int covbuf_enable(struct covbuf_owner *owner);
+
+/**
+ * covbuf_disable() - the owner collects nothing more, locally or remotely; does not wait
+ *
+ * Raises the sequence: sections that are open end as stale and are counted, and what was finished
+ * before can still be collected. Handles stay, and come to life with the next enable.
+ *
+ * Context: sleeping level; the thread that enabled it, if one did.
+ * Errors: -EINVAL: not enabled, or locally by another thread; -EBUSY: this thread has pushed frames
+ * above the owner's, or is at another signal level.
+ */
+COVBUF_PUBLIC int covbuf_disable(struct covbuf_owner *owner);
+
+/**
+ * covbuf_disable_wait() - disable, and return when no word of the owner's area changes any more
+ *
+ * Sections write to areas of their own, so what is waited for is a merge into a KCOV owner's area: one
+ * copy at most.
+ *
+ * Context: sleeping level. Errors: as covbuf_disable(); -EDEADLK: the caller has a section of this
+ * owner open, or interrupted a merge of it; nothing was done.
+ */
+COVBUF_PUBLIC int covbuf_disable_wait(struct covbuf_owner *owner);
+
+/**
+ * covbuf_reset() - forget what was collected in this enable; collecting goes on
+ *
+ * Open sections end as stale. In unique mode every site counts as new.
+ * Context: sleeping level; the enabling thread if enabled locally. Errors: -EINVAL: not enabled;
+ * -EBUSY, -ENOSPC.
+ */
+COVBUF_PUBLIC int covbuf_reset(struct covbuf_owner *owner);
+
+/* ---- remote ---------------------------------------------------------------------------------- */
+
+/* KCOV's: subsystem in the top byte, instance below. Bytes between must be 0; subsystem 0 is common. */
+#define COVBUF_SUBSYSTEM_COMMON (0x00ull << 56)
+#define COVBUF_SUBSYSTEM_USER (0x80ull << 56)
+#define COVBUF_SUBSYSTEM_MASK (0xffull << 56)
+#define COVBUF_INSTANCE_MASK 0xffffffffull
+#define COVBUF_REMOTE_MAX_HANDLES 256
+
+COVBUF_INLINE uint64_t covbuf_remote_handle(uint64_t subsystem, uint64_t instance)
+{
+	if ((subsystem & ~COVBUF_SUBSYSTEM_MASK) || (instance & ~COVBUF_INSTANCE_MASK))
+		return 0;
+	return subsystem | instance;
+}
+
+/**
+ * covbuf_remote_enable() - collect the sections that are started with any of these handles
+ * @handles: not common, distinct, not 0
+ * @nr_handles: up to COVBUF_REMOTE_MAX_HANDLES
+ * @common_handle: of the common subsystem, or 0; also becomes the calling thread's, and is inherited by
+ *                 the threads and processes that it starts
+ *
+ * All or nothing. May be called beside covbuf_enable(), before or after it.
+ *
+ * Context: sleeping level. Errors: -EINVAL: a malformed handle, or too many; -EEXIST: a handle is
+ * taken; -EBUSY: remotely enabled already; -ENOMEM.
+ */
+COVBUF_PUBLIC int covbuf_remote_enable(struct covbuf_owner *owner, const uint64_t *handles, uint32_t nr_handles,
+				       uint64_t common_handle);
+
+/**
+ * covbuf_remote_start() - what follows in this thread is done on behalf of a handle's owner
+ * @handle: 0 starts nothing
+ *
+ * Nests to any depth, in any combination of handles, at any signal level, beside a local enable. Where
+ * nobody has enabled the handle the records go on to what was collecting; where the pool is empty they
+ * are counted as lost until the stop.
+ *
+ * Context: async signal handler. Lock-free; no system call but the first time in a thread.
+ * Ordering: taking the area acquires what its last reader released; see libcovbuf/core/pool.c.
+ * Return: a token for covbuf_remote_stop(); 0: no section was started.
+ */
+COVBUF_PUBLIC covbuf_token covbuf_remote_start(uint64_t handle);
+
+/**
+ * covbuf_remote_stop() - end a section and hand its area to the owner
+ * @token: from covbuf_remote_start() in this thread
+ *
+ * Frames above it were abandoned (by a longjmp, say): they are popped and handed over too.
+ *
+ * Context: async signal handler, but at the signal level of the start. Lock-free.
+ * Ordering: releases the area to whoever collects it; see libcovbuf/core/handoff.c.
+ * Errors: -EINVAL: no such frame in this thread; -EBUSY: started at another signal level.
+ */
+COVBUF_PUBLIC int covbuf_remote_stop(covbuf_token token);
+
+/* covbuf_common_handle() - the calling thread's, set or inherited; 0: none. Context: async signal handler. */
+COVBUF_PUBLIC uint64_t covbuf_common_handle(void);
+
+/* covbuf_set_common_handle() - for work that carries the handle along by other means. Context: async signal handler. */
+COVBUF_PUBLIC void covbuf_set_common_handle(uint64_t handle);
+
+/* ---- frames ---------------------------------------------------------------------------------- */
+
+/**
+ * covbuf_push() - record for this owner from here on, whatever collected before
+ *
+ * As covbuf_remote_start(), with the owner at hand instead of a handle; the owner need only be enabled
+ * in either way.
+ *
+ * Context: async signal handler. Lock-free. Return: a token; 0: the owner is not enabled.
+ */
+COVBUF_PUBLIC covbuf_token covbuf_push(struct covbuf_owner *owner);
+
+/* covbuf_pop() - the same as covbuf_remote_stop(). */
+COVBUF_PUBLIC int covbuf_pop(covbuf_token token);
+
+/* Where the stack of frames stood. */
+struct covbuf_mark {
+	uint64_t token;		/* of the frame on top; 0: none */
+	uint64_t position;	/* its cursor */
+	uint32_t level;
+	uint32_t mode;
+};
+
+/**
+ * covbuf_mark() - remember where the stack of frames stands, before a setjmp()
+ * covbuf_unwind() - return to it, after the longjmp()
+ *
+ * A longjmp() leaves frames behind, and the append that it cut short; unwind pops the frames, hands
+ * them over, and puts the cursor back so that later appends fill the slot which that append claimed. The
+ * record of that append is lost, and is not counted: it is the one that an interrupted program never made.
+ *
+ * Context: async signal handler.
+ * Errors, of unwind: -EINVAL: the frame on top at the mark is gone.
+ */
+COVBUF_PUBLIC void covbuf_mark(struct covbuf_mark *mark);
+COVBUF_PUBLIC int covbuf_unwind(const struct covbuf_mark *mark);
+
+/**
+ * covbuf_signal_enter() - the rest of this signal handler records apart from what it interrupted
+ * @owner: whose; NULL: nobody's, nothing is recorded
+ *
+ * Not needed for exactness: a handler that does nothing records into what it interrupted. Raises the
+ * signal level, so that a stop of the interrupted code's section in the handler is refused.
+ *
+ * Context: async signal handler. Return: a token for covbuf_signal_leave(), never 0.
+ */
+COVBUF_PUBLIC covbuf_token covbuf_signal_enter(struct covbuf_owner *owner);
+COVBUF_PUBLIC int covbuf_signal_leave(covbuf_token token);
+
+/**
+ * covbuf_record() - record a value of the caller's own as a PC
+ * @value: not 0, bit 63 clear
+ *
+ * Context: async signal handler. Errors: -EINVAL, counted as COVBUF_LOST_INVALID.
+ */
+COVBUF_PUBLIC int covbuf_record(uint64_t value);
+
+/* The calling thread's loss counters, by enum covbuf_loss. Errors: -ENOTCONN: it has no context. */
+COVBUF_PUBLIC int covbuf_losses(uint64_t lost[COVBUF_NR_LOSSES]);
+
+/* ---- collecting, in the same process or another ---------------------------------------------- */
+
+/* One finished area, read in place, valid during the call. */
+struct covbuf_batch {
+	const uint64_t *words;	/* 0 and values with bit 63: no record. CMP: 4 words each, no record where the 4th is 0 */
+	uint64_t nr_words;
+	uint32_t mode, kind;
+	uint32_t owner;		/* index */
+	uint32_t pid, tid;
+	uint32_t serial;	/* within one section: 0, 1 ... as its area filled up and another followed */
+	uint64_t handle;	/* 0: local */
+	uint64_t token;		/* the same for all areas of one section */
+};
+
+/* Returns 0 to go on; anything else stops and is returned. What was not visited stays queued. */
+typedef int (*covbuf_batch_fn)(const struct covbuf_batch *batch, void *arg);
+
+/**
+ * covbuf_collect() - take what sections of an owner have finished
+ * @fn: called for each area, oldest first
+ *
+ * Areas of an earlier enable are dropped and counted as stale. After the call each area is zeroed and
+ * back in the pool.
+ *
+ * Context: sleeping level; safe beside everything, other collectors included, which get other areas.
+ * Ordering: acquires what each stop released.
+ * Return: number of areas visited, or what fn returned, or a negative error number.
+ */
+COVBUF_PUBLIC int covbuf_collect(struct covbuf_owner *owner, covbuf_batch_fn fn, void *arg);
+
+/* Sleep until something was queued for any owner since the last collect, or timeout_ms passed. 0 or -ETIMEDOUT. */
+COVBUF_PUBLIC int covbuf_wait(int timeout_ms);
+
+/**
+ * covbuf_owner_target() - the merged area of an owner with COVBUF_OWNER_KCOV
+ * @words: word 0 is the number of records, which follow; the reader may store 0 there at any time
+ *
+ * Ordering: load word 0 with acquire: the merger stores it with release, after the records.
+ * Errors: -EINVAL: another kind of owner.
+ */
+COVBUF_PUBLIC int covbuf_owner_target(struct covbuf_owner *owner, uint64_t **words, uint64_t *nr_words);
+
+/* ---- pool ------------------------------------------------------------------------------------ */
+
+/**
+ * covbuf_area_take() - take an empty area from the pool
+ * covbuf_area_give() - return it, all words zero
+ * @area_class: 64 KiB << area_class
+ * @ticket: names the area and this taking of it; a second give of the same ticket is refused
+ *
+ * Context: any thread, async signal handler, attached process. Lock-free, bounded.
+ * Ordering: give releases, take acquires: the taker sees the zeroes that the giver wrote.
+ * Errors: -ENOSPC: none found (counted in the directory); -ESTALE: not the holder's any more.
+ */
+COVBUF_PUBLIC int covbuf_area_take(uint32_t area_class, uint64_t **words, uint64_t *nr_words, uint64_t *ticket);
+COVBUF_PUBLIC int covbuf_area_give(uint64_t ticket);
+
+/**
+ * covbuf_pool_grow() - make areas, in the process that made the segment
+ * Context: sleeping level. Errors: -ENOSPC: limit or directory full, or the file system; -EPERM: another
+ * process made the segment, or this is a fork child of it.
+ * Return: number of areas made, or a negative error number.
+ */
+COVBUF_PUBLIC int covbuf_pool_grow(uint32_t area_class, uint32_t nr);
+
+/* covbuf_pool_shrink() - give free areas' memory back to the system. Return: areas retired. As covbuf_pool_grow(). */
+COVBUF_PUBLIC int covbuf_pool_shrink(uint32_t area_class, uint32_t nr);
+
+COVBUF_END_DECLS
+
+#endif

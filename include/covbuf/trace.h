@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The hot path: append one record to the area of the context that the caller runs in.
+ *
+ * Claim a slot, test it, store. A slot holds 0 (free) or a record; the words behind an area are never
+ * 0, so the test of the slot is all there is: it finds an area that is full, a slot that a nested
+ * signal handler filled between the load of the cursor and the claim, and a context that is unborn.
+ * Handlers are strictly nested, so nobody fills the slot between test and store. Exact at every
+ * interleaving without an atomic instruction; docs/append.md argues it and tests/model checks it.
+ *
+ * A PC record needs no ordering towards readers: the slot is the publication, and all that a reader
+ * decides about a slot it takes from that slot. A CMP record is four words; its pc is stored last with
+ * release, and a reader loads it with acquire before the other three.
+ *
+ * Usable from C11 and C++17. Nothing here calls, locks, allocates or is instrumented.
+ */
+#ifndef COVBUF_TRACE_H
+#define COVBUF_TRACE_H
+
+#include <covbuf/context.h>
+
+COVBUF_BEGIN_DECLS
+
+/* How this image reaches the out-of-line half: by name, or through the image's own words. */
+#if defined(COVBUF_IMAGE)
+#define COVB_SLOW_PC ((COVBUF_SLOW_CALL bool (*)(uint64_t *, uint64_t))covbuf_this_image.slow_pc)
+#define COVB_SLOW_CMP                                                                              \
+	((COVBUF_SLOW_CALL bool (*)(uint64_t *, uint64_t, uint64_t, uint64_t,                      \
+				    uint64_t))covbuf_this_image.slow_cmp)
+#else
+#define COVB_SLOW_PC covbuf_append_slow_pc
+#define COVB_SLOW_CMP covbuf_append_slow_cmp
+#endif
+
+/* Append pc in an open or unborn context. Returns whether it was stored. */
+COVBUF_INLINE COVBUF_NOINSTR bool covb_append_pc(struct covbuf_context *ctx, uint64_t *slot, uint64_t pc)
+{
+	covb_store(&ctx->cursor[COVBUF_MODE_PC], slot + 1);
+	covb_barrier(); /* same CPU: a handler between claim and test starts beyond the slot */
+	if (COVBUF_UNLIKELY(covb_load(slot) != 0))
+		return COVB_SLOW_PC(slot, pc);
+	covb_store(slot, pc); /* relaxed: the slot is the publication */
+	return true;
+}
+
+/**
+ * covbuf_trace_pc() - record a program counter
+ * @pc: not 0, bit 63 clear
+ *
+ * Does nothing in a context that is shut or collects CMP records.
+ *
+ * Context: async signal handler, interrupt. Wait-free.
+ * Ordering: none; the reader needs none (see the head of this file).
+ */
+COVBUF_INLINE COVBUF_NOINSTR void covbuf_trace_pc(uint64_t pc)
+{
+	struct covbuf_context *ctx = covbuf_context();
+	uint64_t *slot;
+
+#if defined(COVBUF_IMAGE)
+	if (COVBUF_UNLIKELY(!ctx))
+		return;
+#endif
+	slot = covb_load(&ctx->cursor[COVBUF_MODE_PC]);
+	if (COVBUF_LIKELY(!slot))
+		return;
+	covb_append_pc(ctx, slot, pc);
+}
+
+/* Unique per context: the site's word, or NULL where this context keeps none. */
+COVBUF_INLINE COVBUF_NOINSTR uint32_t *covb_seen(const struct covbuf_context *ctx, uint32_t site)
+{
+	if (COVBUF_LIKELY(!ctx->seen) || COVBUF_UNLIKELY(site >= ctx->nr_seen))
+		return NULL;
+	return &ctx->seen[site];
+}
+
+/**
+ * covbuf_trace_pc_site() - record a program counter once, in a context that is in unique mode
+ * @mark: the site's word, shared by the process; holds the epoch in which the site was last recorded
+ * @site: the site's number in the process, for contexts that keep marks of their own
+ * @pc: as for covbuf_trace_pc()
+ *
+ * At least once per epoch; at most once per thread that races for it. Appends first, then marks, and
+ * marks only what was stored, so that a record that was declined is tried again. In a context that is
+ * not in unique mode it is covbuf_trace_pc().
+ *
+ * Context: async signal handler, interrupt. Wait-free.
+ * Ordering: none. Two threads may both find the mark old, and both record.
+ */
+COVBUF_INLINE COVBUF_NOINSTR void covbuf_trace_pc_site(uint32_t *mark, uint32_t site, uint64_t pc)
+{
+	struct covbuf_context *ctx = covbuf_context();
+	uint32_t epoch;
+	uint64_t *slot;
+
+#if defined(COVBUF_IMAGE)
+	if (COVBUF_UNLIKELY(!ctx))
+		return;
+#endif
+	epoch = covb_load(&ctx->epoch);
+	if (COVBUF_LIKELY(covb_load(mark) == epoch))
+		return;
+	slot = covb_load(&ctx->cursor[COVBUF_MODE_PC]);
+	if (COVBUF_LIKELY(!slot))
+		return;
+	if (epoch == COVBUF_EPOCH_NONE) {
+		mark = covb_seen(ctx, site);
+		epoch = ctx->seen_epoch;
+		if (mark && covb_load(mark) == epoch)
+			return;
+	}
+	if (covb_append_pc(ctx, slot, pc) && mark) {
+		covb_barrier(); /* same CPU: stored first, then marked */
+		covb_store(mark, epoch);
+	}
+}
+
+/**
+ * covbuf_trace_cmp() - record the operands of a comparison
+ * @type: COVBUF_CMP_SIZE(), with COVBUF_CMP_CONST where arg1 is a constant
+ * @arg1: first operand
+ * @arg2: second operand
+ * @pc: of the comparison; not 0, bit 63 clear
+ *
+ * Does nothing in a context that is shut or collects PC records.
+ *
+ * Context: async signal handler, interrupt. Wait-free.
+ * Ordering: the pc is stored with release, after the other three; partner: the reader's acquire load
+ * of the pc. Without it a reader could take the words of the slot's previous user for operands.
+ */
+COVBUF_INLINE COVBUF_NOINSTR void covbuf_trace_cmp(uint64_t type, uint64_t arg1, uint64_t arg2, uint64_t pc)
+{
+	struct covbuf_context *ctx = covbuf_context();
+	uint64_t *slot;
+
+#if defined(COVBUF_IMAGE)
+	if (COVBUF_UNLIKELY(!ctx))
+		return;
+#endif
+	slot = covb_load(&ctx->cursor[COVBUF_MODE_CMP]);
+	if (COVBUF_LIKELY(!slot))
+		return;
+	covb_store(&ctx->cursor[COVBUF_MODE_CMP], slot + COVBUF_CMP_WORDS);
+	covb_barrier(); /* same CPU, as for a PC */
+	if (COVBUF_UNLIKELY(covb_load(&slot[3]) != 0)) {
+		COVB_SLOW_CMP(slot, type, arg1, arg2, pc);
+		return;
+	}
+	covb_store(&slot[0], type);
+	covb_store(&slot[1], arg1);
+	covb_store(&slot[2], arg2);
+	covb_store_release(&slot[3], pc);
+}
+
+COVBUF_END_DECLS
+
+#endif

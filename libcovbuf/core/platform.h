@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the engine needs from the world it runs in. Each world answers in libcovbuf/platform/<world>/;
+ * the engine includes nothing else of it. What a world cannot answer does not compile.
+ */
+#ifndef COVB_CORE_PLATFORM_H
+#define COVB_CORE_PLATFORM_H
+
+#include <covbuf/context.h>
+
+#if defined(__KERNEL__)
+#include "../platform/kernel/platform.h"
+#else
+#include "../platform/user/platform.h"
+#endif
+
+/*
+ * The world's header above defines:
+ *
+ *   struct covb_rcu_head
+ *
+ * and these, of which the first four are called at any level and must be uninstrumented:
+ *
+ *   covb_plat_context()   the caller's context; NULL at a level that never collects
+ *   covb_plat_level()     the caller's level, which a frame collects at
+ *   covb_plat_alive()     false in a fork child that the engine has not seen
+ *   covb_plat_copy()      copy words; source and destination do not overlap
+ */
+
+/* ---- any level ------------------------------------------------------------------------------- */
+
+/* Who the caller is, for the directory. name: 16 bytes. */
+void covb_plat_identify(uint32_t *pid, uint32_t *tid, char *name);
+
+/* Arrange for covb_context_close() when the caller's thread or task ends. False: could not. */
+bool covb_plat_close_at_exit(struct covbuf_context *ctx);
+
+/* Wake whoever sleeps until *word changes. */
+void covb_plat_wake(uint32_t *word);
+
+/* ---- sleeping level -------------------------------------------------------------------------- */
+
+/* One lock for what changes owners, handles and images. Held across no callback of a user's. */
+void covb_plat_lock(void);
+void covb_plat_unlock(void);
+
+/* Zeroed memory, NULL where there is none. */
+void *covb_plat_zalloc(size_t bytes);
+void covb_plat_free(void *p);
+
+/* Give the processor away while waiting for another one to leave a short section. */
+void covb_plat_relax(void);
+
+/* Call fn(head) when all readers that were inside covb_plat_rcu_read_lock() have left. */
+void covb_plat_call_rcu(struct covb_rcu_head *head, void (*fn)(struct covb_rcu_head *head));
+void covb_plat_rcu_read_lock(void);
+void covb_plat_rcu_read_unlock(void);
+
+#endif

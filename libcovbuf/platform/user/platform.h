@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Userspace: contexts are thread-local, levels are what covbuf_signal_enter() counts, grace periods
+ * are liburcu's.
+ */
+#ifndef COVB_PLATFORM_USER_H
+#define COVB_PLATFORM_USER_H
+
+#include <string.h>
+#include <urcu/call-rcu.h>
+
+struct covb_rcu_head {
+	struct rcu_head head;
+	void (*fn)(struct covb_rcu_head *head);
+};
+
+/* A word on a page that the kernel wipes in a fork child (MADV_WIPEONFORK): 1 while this is the process that attached. */
+extern COVBUF_HIDDEN uint32_t *covb_alive_word;
+
+COVBUF_INLINE COVBUF_NOINSTR bool covb_plat_alive(void)
+{
+	const uint32_t *word = covb_load(&covb_alive_word);
+
+	return word && covb_load(word);
+}
+
+COVBUF_INLINE COVBUF_NOINSTR struct covbuf_context *covb_plat_context(void)
+{
+	return covbuf_context();
+}
+
+COVBUF_INLINE COVBUF_NOINSTR uint32_t covb_plat_level(void)
+{
+	return covbuf_context()->level;
+}
+
+COVBUF_INLINE void covb_plat_copy(uint64_t *to, const uint64_t *from, uint64_t nr_words)
+{
+	memcpy(to, from, nr_words * sizeof(*to));
+}
+
+#endif
