@@ -40,12 +40,11 @@ struct covbuf_context {
 	uint32_t *seen;		/* unique mode per context: a word per site of the process, or NULL */
 	uint32_t nr_seen;	/* words behind seen */
 	uint32_t level;		/* raised by covbuf_signal_enter() */
-	uint32_t slot;		/* index + 1 of the context slot in the segment; 0: none */
+	uint32_t closed;	/* its thread is ending: stays shut */
 	uint32_t hint;		/* index of the area that was taken last */
-	uint64_t *lost;		/* the counters in the context slot, by enum covbuf_loss */
 	uint64_t common_handle;
-	void *priv;		/* the engine's */
-	uint64_t reserved[6];
+	void *priv;		/* the engine's half; NULL: not open */
+	uint64_t reserved[7];
 };
 COVBUF_STATIC_ASSERT(sizeof(struct covbuf_context) == 128, "part of the ABI between images");
 
@@ -105,9 +104,11 @@ extern COVBUF_PUBLIC __thread struct covbuf_context covbuf_tls __attribute__((tl
 
 /*
  * Reached from inlined callbacks, so they clobber as little as can be had: an assembly thunk keeps all
- * general registers; clang is told so, gcc has no way to be told.
+ * general registers; clang is told so, gcc has no way to be told. A callback that is not inlined defines
+ * COVBUF_OUT_OF_LINE: the slow half is then called like any function, which clang turns into a jump; a
+ * call that promises more than its caller is none, and costs a push and a pop each time.
  */
-#if defined(__clang__) && defined(__x86_64__)
+#if defined(__clang__) && defined(__x86_64__) && !defined(COVBUF_OUT_OF_LINE)
 #define COVBUF_SLOW_CALL __attribute__((preserve_most))
 #else
 #define COVBUF_SLOW_CALL
@@ -116,6 +117,10 @@ COVBUF_PUBLIC COVBUF_SLOW_CALL bool covbuf_append_slow_pc(uint64_t *slot, uint64
 COVBUF_PUBLIC COVBUF_SLOW_CALL bool covbuf_append_slow_cmp(uint64_t *slot, uint64_t type, uint64_t arg1,
 							   uint64_t arg2, uint64_t pc);
 
+/*
+ * The empty asm makes the compiler load the address into a register first: on Zen a count or cursor
+ * that is read and written through %fs:disp32 costs 7 cycles, through a base register 2.
+ */
 #if defined(COVBUF_IMAGE)
 extern COVBUF_HIDDEN struct covbuf_image covbuf_this_image;
 
@@ -123,16 +128,17 @@ extern COVBUF_HIDDEN struct covbuf_image covbuf_this_image;
 COVBUF_INLINE COVBUF_NOINSTR struct covbuf_context *covbuf_context(void)
 {
 	intptr_t offset = covb_load(&covbuf_this_image.tls_offset);
+	struct covbuf_context *ctx;
 
 	if (COVBUF_UNLIKELY(!offset))
 		return NULL;
-	return (struct covbuf_context *)((char *)__builtin_thread_pointer() + offset);
+	ctx = (struct covbuf_context *)((char *)__builtin_thread_pointer() + offset);
+	__asm__("" : "+r"(ctx));
+	if (!ctx)
+		__builtin_unreachable(); /* spares the caller's test, which the asm would make it repeat */
+	return ctx;
 }
 #else
-/*
- * The empty asm makes the compiler load the address into a register first: on Zen a count or cursor
- * that is read and written through %fs:disp32 costs 7 cycles, through a base register 2.
- */
 COVBUF_INLINE COVBUF_NOINSTR struct covbuf_context *covbuf_context(void)
 {
 	struct covbuf_context *ctx = &covbuf_tls;

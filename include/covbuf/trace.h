@@ -32,15 +32,79 @@ COVBUF_BEGIN_DECLS
 #define COVB_SLOW_CMP covbuf_append_slow_cmp
 #endif
 
-/* Append pc in an open or unborn context. Returns whether it was stored. */
-COVBUF_INLINE COVBUF_NOINSTR bool covb_append_pc(struct covbuf_context *ctx, uint64_t *slot, uint64_t pc)
+/* Out of line, and cheap to call from where the rest is inlined. */
+#define COVB_COLD static __attribute__((noinline, unused)) COVBUF_SLOW_CALL COVBUF_NOINSTR
+
+/* The image has no engine, or is not attached to it yet. */
+COVBUF_INLINE COVBUF_NOINSTR bool covb_context_missing(const struct covbuf_context *ctx)
+{
+#if defined(COVBUF_IMAGE)
+	return COVBUF_UNLIKELY(!ctx);
+#else
+	(void)ctx;
+	return false;
+#endif
+}
+
+/* Where the next PC goes; NULL: the context is shut, or collects CMP records. */
+COVBUF_INLINE COVBUF_NOINSTR uint64_t *covb_slot_pc(struct covbuf_context *ctx)
+{
+	return covb_load(&ctx->cursor[COVBUF_MODE_PC]);
+}
+
+/* Claim the slot that covb_slot_pc() said. False: it was not free, the slow half is to decide. */
+COVBUF_INLINE COVBUF_NOINSTR bool covb_claim_pc(struct covbuf_context *ctx, uint64_t *slot)
 {
 	covb_store(&ctx->cursor[COVBUF_MODE_PC], slot + 1);
 	covb_barrier(); /* same CPU: a handler between claim and test starts beyond the slot */
-	if (COVBUF_UNLIKELY(covb_load(slot) != 0))
-		return COVB_SLOW_PC(slot, pc);
+	return COVBUF_LIKELY(covb_load(slot) == 0);
+}
+
+/* Append pc in an open or unborn context. */
+COVBUF_INLINE COVBUF_NOINSTR void covb_append_pc(struct covbuf_context *ctx, uint64_t *slot, uint64_t pc)
+{
+	if (!covb_claim_pc(ctx, slot)) {
+		COVB_SLOW_PC(slot, pc);
+		return;
+	}
 	covb_store(slot, pc); /* relaxed: the slot is the publication */
-	return true;
+}
+
+COVB_COLD __attribute__((cold)) void covb_append_pc_site_slow(uint64_t *slot, uint64_t pc, uint32_t *mark,
+							      uint32_t epoch)
+{
+	if (COVB_SLOW_PC(slot, pc)) {
+		covb_barrier(); /* same CPU: stored first, then marked */
+		covb_store(mark, epoch);
+	}
+}
+
+/* Append pc, and mark its site if it was stored. */
+COVBUF_INLINE COVBUF_NOINSTR void covb_append_pc_site(struct covbuf_context *ctx, uint64_t *slot, uint64_t pc,
+						      uint32_t *mark, uint32_t epoch)
+{
+	if (!covb_claim_pc(ctx, slot)) {
+		covb_append_pc_site_slow(slot, pc, mark, epoch);
+		return;
+	}
+	covb_store(slot, pc);
+	covb_barrier(); /* same CPU: stored first, then marked */
+	covb_store(mark, epoch);
+}
+
+/* Unique per context. Out of line: it would double what is inlined at every site. */
+COVB_COLD void covb_append_pc_seen(struct covbuf_context *ctx, uint64_t *slot, uint64_t pc, uint32_t site)
+{
+	uint32_t epoch = ctx->seen_epoch;
+	uint32_t *mark;
+
+	if (COVBUF_UNLIKELY(site >= ctx->nr_seen)) {
+		covb_append_pc(ctx, slot, pc);
+		return;
+	}
+	mark = &ctx->seen[site];
+	if (covb_load(mark) != epoch)
+		covb_append_pc_site(ctx, slot, pc, mark, epoch);
 }
 
 /**
@@ -57,22 +121,24 @@ COVBUF_INLINE COVBUF_NOINSTR void covbuf_trace_pc(uint64_t pc)
 	struct covbuf_context *ctx = covbuf_context();
 	uint64_t *slot;
 
-#if defined(COVBUF_IMAGE)
-	if (COVBUF_UNLIKELY(!ctx))
+	if (covb_context_missing(ctx))
 		return;
-#endif
-	slot = covb_load(&ctx->cursor[COVBUF_MODE_PC]);
+	slot = covb_slot_pc(ctx);
 	if (COVBUF_LIKELY(!slot))
 		return;
 	covb_append_pc(ctx, slot, pc);
 }
 
-/* Unique per context: the site's word, or NULL where this context keeps none. */
-COVBUF_INLINE COVBUF_NOINSTR uint32_t *covb_seen(const struct covbuf_context *ctx, uint32_t site)
+/* The rest of covbuf_trace_pc_site() in an open context whose epoch the site's mark does not hold. */
+COVBUF_INLINE COVBUF_NOINSTR void covb_append_pc_once(struct covbuf_context *ctx, uint64_t *slot, uint64_t pc,
+						      uint32_t *mark, uint32_t epoch, uint32_t site)
 {
-	if (COVBUF_LIKELY(!ctx->seen) || COVBUF_UNLIKELY(site >= ctx->nr_seen))
-		return NULL;
-	return &ctx->seen[site];
+	if (epoch != COVBUF_EPOCH_NONE)
+		covb_append_pc_site(ctx, slot, pc, mark, epoch);
+	else if (COVBUF_UNLIKELY(ctx->seen != NULL))
+		covb_append_pc_seen(ctx, slot, pc, site);
+	else
+		covb_append_pc(ctx, slot, pc);
 }
 
 /**
@@ -94,26 +160,15 @@ COVBUF_INLINE COVBUF_NOINSTR void covbuf_trace_pc_site(uint32_t *mark, uint32_t 
 	uint32_t epoch;
 	uint64_t *slot;
 
-#if defined(COVBUF_IMAGE)
-	if (COVBUF_UNLIKELY(!ctx))
+	if (covb_context_missing(ctx))
 		return;
-#endif
 	epoch = covb_load(&ctx->epoch);
 	if (COVBUF_LIKELY(covb_load(mark) == epoch))
 		return;
-	slot = covb_load(&ctx->cursor[COVBUF_MODE_PC]);
+	slot = covb_slot_pc(ctx);
 	if (COVBUF_LIKELY(!slot))
 		return;
-	if (epoch == COVBUF_EPOCH_NONE) {
-		mark = covb_seen(ctx, site);
-		epoch = ctx->seen_epoch;
-		if (mark && covb_load(mark) == epoch)
-			return;
-	}
-	if (covb_append_pc(ctx, slot, pc) && mark) {
-		covb_barrier(); /* same CPU: stored first, then marked */
-		covb_store(mark, epoch);
-	}
+	covb_append_pc_once(ctx, slot, pc, mark, epoch, site);
 }
 
 /**
@@ -134,10 +189,8 @@ COVBUF_INLINE COVBUF_NOINSTR void covbuf_trace_cmp(uint64_t type, uint64_t arg1,
 	struct covbuf_context *ctx = covbuf_context();
 	uint64_t *slot;
 
-#if defined(COVBUF_IMAGE)
-	if (COVBUF_UNLIKELY(!ctx))
+	if (covb_context_missing(ctx))
 		return;
-#endif
 	slot = covb_load(&ctx->cursor[COVBUF_MODE_CMP]);
 	if (COVBUF_LIKELY(!slot))
 		return;
