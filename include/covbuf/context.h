@@ -60,7 +60,8 @@ struct covbuf_image {
 	uint32_t *seen;		/* trace-pc, unique per process: a word per site, like guards; or NULL */
 	uintptr_t text_end;
 	void *engine;		/* the engine's */
-	uint64_t reserved[6];
+	void (*sync)(struct covbuf_image *image); /* inline counters: record what they hold; or NULL */
+	uint64_t reserved[5];
 };
 
 /**

@@ -47,7 +47,7 @@ COVBUF_INLINE COVBUF_NOINSTR bool covb_context_missing(const struct covbuf_conte
 }
 
 /* Where the next PC goes; NULL: the context is shut, or collects CMP records. */
-COVBUF_INLINE COVBUF_NOINSTR uint64_t *covb_slot_pc(struct covbuf_context *ctx)
+COVBUF_INLINE COVBUF_NOINSTR uint64_t *covb_slot_pc(const struct covbuf_context *ctx)
 {
 	return covb_load(&ctx->cursor[COVBUF_MODE_PC]);
 }
@@ -79,6 +79,17 @@ COVB_COLD __attribute__((cold)) void covb_append_pc_site_slow(uint64_t *slot, ui
 	}
 }
 
+/* The same where the context may just have been born, so that only now it is known whether it marks. */
+COVB_COLD __attribute__((cold)) void covb_append_pc_first_slow(uint64_t *slot, uint64_t pc, uint32_t *mark)
+{
+	if (COVB_SLOW_PC(slot, pc)) {
+		uint32_t epoch = covb_load(&covbuf_context()->epoch);
+
+		if (epoch != COVBUF_EPOCH_NONE)
+			covb_store(mark, epoch);
+	}
+}
+
 /* Append pc, and mark its site if it was stored. */
 COVBUF_INLINE COVBUF_NOINSTR void covb_append_pc_site(struct covbuf_context *ctx, uint64_t *slot, uint64_t pc,
 						      uint32_t *mark, uint32_t epoch)
@@ -90,6 +101,17 @@ COVBUF_INLINE COVBUF_NOINSTR void covb_append_pc_site(struct covbuf_context *ctx
 	covb_store(slot, pc);
 	covb_barrier(); /* same CPU: stored first, then marked */
 	covb_store(mark, epoch);
+}
+
+/* Append the pc of a site in a context that is not in unique mode, or not born yet. */
+COVBUF_INLINE COVBUF_NOINSTR void covb_append_pc_unmarked(struct covbuf_context *ctx, uint64_t *slot, uint64_t pc,
+							  uint32_t *mark)
+{
+	if (!covb_claim_pc(ctx, slot)) {
+		covb_append_pc_first_slow(slot, pc, mark);
+		return;
+	}
+	covb_store(slot, pc);
 }
 
 /* Unique per context. Out of line: it would double what is inlined at every site. */
@@ -138,7 +160,7 @@ COVBUF_INLINE COVBUF_NOINSTR void covb_append_pc_once(struct covbuf_context *ctx
 	else if (COVBUF_UNLIKELY(ctx->seen != NULL))
 		covb_append_pc_seen(ctx, slot, pc, site);
 	else
-		covb_append_pc(ctx, slot, pc);
+		covb_append_pc_unmarked(ctx, slot, pc, mark);
 }
 
 /**
@@ -171,6 +193,28 @@ COVBUF_INLINE COVBUF_NOINSTR void covbuf_trace_pc_site(uint32_t *mark, uint32_t 
 	covb_append_pc_once(ctx, slot, pc, mark, epoch, site);
 }
 
+/* As covb_slot_pc(). */
+COVBUF_INLINE COVBUF_NOINSTR uint64_t *covb_slot_cmp(const struct covbuf_context *ctx)
+{
+	return covb_load(&ctx->cursor[COVBUF_MODE_CMP]);
+}
+
+/* Append a CMP record in an open or unborn context. */
+COVBUF_INLINE COVBUF_NOINSTR void covb_append_cmp(struct covbuf_context *ctx, uint64_t *slot, uint64_t type,
+						  uint64_t arg1, uint64_t arg2, uint64_t pc)
+{
+	covb_store(&ctx->cursor[COVBUF_MODE_CMP], slot + COVBUF_CMP_WORDS);
+	covb_barrier(); /* same CPU, as for a PC */
+	if (COVBUF_UNLIKELY(covb_load(&slot[3]) != 0)) {
+		COVB_SLOW_CMP(slot, type, arg1, arg2, pc);
+		return;
+	}
+	covb_store(&slot[0], type);
+	covb_store(&slot[1], arg1);
+	covb_store(&slot[2], arg2);
+	covb_store_release(&slot[3], pc);
+}
+
 /**
  * covbuf_trace_cmp() - record the operands of a comparison
  * @type: COVBUF_CMP_SIZE(), with COVBUF_CMP_CONST where arg1 is a constant
@@ -191,19 +235,10 @@ COVBUF_INLINE COVBUF_NOINSTR void covbuf_trace_cmp(uint64_t type, uint64_t arg1,
 
 	if (covb_context_missing(ctx))
 		return;
-	slot = covb_load(&ctx->cursor[COVBUF_MODE_CMP]);
+	slot = covb_slot_cmp(ctx);
 	if (COVBUF_LIKELY(!slot))
 		return;
-	covb_store(&ctx->cursor[COVBUF_MODE_CMP], slot + COVBUF_CMP_WORDS);
-	covb_barrier(); /* same CPU, as for a PC */
-	if (COVBUF_UNLIKELY(covb_load(&slot[3]) != 0)) {
-		COVB_SLOW_CMP(slot, type, arg1, arg2, pc);
-		return;
-	}
-	covb_store(&slot[0], type);
-	covb_store(&slot[1], arg1);
-	covb_store(&slot[2], arg2);
-	covb_store_release(&slot[3], pc);
+	covb_append_cmp(ctx, slot, type, arg1, arg2, pc);
 }
 
 COVBUF_END_DECLS

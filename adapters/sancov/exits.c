@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Ways to leave a program on which no destructor runs: inline counters are recorded first.
+ *
+ * These stand before the C library's in the search order, so they are for programs that are linked
+ * dynamically; a call within the C library does not pass here (abort() from assert() does not). A
+ * vfork child that execs records its parent's counters, in its parent's name, which is right: it is
+ * its parent until then.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <covbuf/sancov.h>
+
+#define EXIT_HOOK COVBUF_PUBLIC COVBUF_NOINSTR
+
+extern char **environ;
+
+static COVBUF_NOINSTR void *next(const char *name)
+{
+	covbuf_counters_sync();
+	return dlsym(RTLD_NEXT, name);
+}
+
+__attribute__((noreturn)) EXIT_HOOK void _exit(int status)
+{
+	covbuf_counters_sync();
+	for (;;)
+		syscall(SYS_exit_group, status);
+}
+
+__attribute__((noreturn)) EXIT_HOOK void _Exit(int status)
+{
+	_exit(status);
+}
+
+__attribute__((noreturn)) EXIT_HOOK void quick_exit(int status)
+{
+	__attribute__((noreturn)) void (*call)(int) = next("quick_exit");
+
+	if (!call)
+		_exit(status);
+	call(status);
+}
+
+__attribute__((noreturn)) EXIT_HOOK void abort(void)
+{
+	__attribute__((noreturn)) void (*call)(void) = next("abort");
+
+	if (!call)
+		_exit(127);
+	call();
+}
+
+EXIT_HOOK int execve(const char *path, char *const argv[], char *const envp[])
+{
+	covbuf_counters_sync();
+	return (int)syscall(SYS_execve, path, argv, envp);
+}
+
+EXIT_HOOK int execv(const char *path, char *const argv[])
+{
+	return execve(path, argv, environ);
+}
+
+EXIT_HOOK int execvpe(const char *file, char *const argv[], char *const envp[])
+{
+	int (*call)(const char *, char *const *, char *const *) = next("execvpe");
+
+	if (!call) {
+		errno = ENOSYS;
+		return -1;
+	}
+	return call(file, argv, envp);
+}
+
+EXIT_HOOK int execvp(const char *file, char *const argv[])
+{
+	return execvpe(file, argv, environ);
+}
+
+EXIT_HOOK int fexecve(int fd, char *const argv[], char *const envp[])
+{
+	int (*call)(int, char *const *, char *const *) = next("fexecve");
+
+	if (!call) {
+		errno = ENOSYS;
+		return -1;
+	}
+	return call(fd, argv, envp);
+}
+
+/* Arguments up to the NULL, without a heap: a vfork child may be the caller. */
+static COVBUF_NOINSTR size_t count_arguments(va_list args)
+{
+	size_t nr = 1;
+
+	while (va_arg(args, char *))
+		nr++;
+	return nr + 1;
+}
+
+static COVBUF_NOINSTR void fill_arguments(char **argv, size_t nr, const char *first, va_list args)
+{
+	argv[0] = (char *)(uintptr_t)first;
+	for (size_t i = 1; i < nr; i++)
+		argv[i] = va_arg(args, char *);
+}
+
+EXIT_HOOK int execl(const char *path, const char *arg, ...)
+{
+	va_list args;
+	size_t nr;
+
+	va_start(args, arg);
+	nr = count_arguments(args);
+	va_end(args);
+
+	char *argv[nr];
+
+	va_start(args, arg);
+	fill_arguments(argv, nr, arg, args);
+	va_end(args);
+	return execve(path, argv, environ);
+}
+
+EXIT_HOOK int execlp(const char *file, const char *arg, ...)
+{
+	va_list args;
+	size_t nr;
+
+	va_start(args, arg);
+	nr = count_arguments(args);
+	va_end(args);
+
+	char *argv[nr];
+
+	va_start(args, arg);
+	fill_arguments(argv, nr, arg, args);
+	va_end(args);
+	return execvpe(file, argv, environ);
+}
+
+EXIT_HOOK int execle(const char *path, const char *arg, ...)
+{
+	char **envp;
+	va_list args;
+	size_t nr;
+
+	va_start(args, arg);
+	nr = count_arguments(args);
+	va_end(args);
+
+	char *argv[nr];
+
+	va_start(args, arg);
+	fill_arguments(argv, nr, arg, args);
+	envp = va_arg(args, char **);
+	va_end(args);
+	return execve(path, argv, envp);
+}

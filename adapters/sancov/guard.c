@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * trace-pc-guard: a site has a word of its own, which is the mark of unique mode.
+ *
+ * What trace_pc.c says of deciding while running, and of the program counter, is true here too.
+ */
+#include "images.h"
+
+void __sanitizer_cov_trace_pc_guard(uint32_t *guard);
+
+#if !defined(COVBUF_SANCOV_TRACE_ONLY)
+/* Only where a context keeps marks of its own. */
+COVBUF_INLINE COVBUF_NOINSTR uint32_t guard_site(const uint32_t *guard)
+{
+	const struct covbuf_image *image = covb_image_of_guard(guard);
+
+	return image ? image->site_base + (uint32_t)(guard - image->guards) : UINT32_MAX;
+}
+
+COVB_COLD void append_guard_seen(struct covbuf_context *ctx, uint64_t *slot, uint64_t pc, const uint32_t *guard)
+{
+	covb_append_pc_seen(ctx, slot, pc, guard_site(guard));
+}
+#endif
+
+#if defined(COVBUF_SANCOV_TRACE_ONLY)
+
+COVB_HOT void __sanitizer_cov_trace_pc_guard(uint32_t *guard)
+{
+	struct covbuf_context *ctx = covbuf_context();
+	uint64_t *slot;
+
+	(void)guard;
+	if (covb_context_missing(ctx))
+		return;
+	slot = covb_slot_pc(ctx);
+	if (COVBUF_UNLIKELY(slot != NULL))
+		covb_append_pc(ctx, slot, COVB_CALLER());
+}
+
+#else
+
+COVB_HOT void __sanitizer_cov_trace_pc_guard(uint32_t *guard)
+{
+	struct covbuf_context *ctx = covbuf_context();
+	uint32_t epoch;
+	uint64_t *slot;
+
+	if (covb_context_missing(ctx))
+		return;
+	epoch = covb_load(&ctx->epoch);
+	if (COVBUF_LIKELY(covb_load(guard) == epoch))
+		return;
+	slot = covb_slot_pc(ctx);
+	if (COVBUF_LIKELY(!slot))
+		return;
+	if (epoch != COVBUF_EPOCH_NONE)
+		covb_append_pc_site(ctx, slot, COVB_CALLER(), guard, epoch);
+	else if (COVBUF_UNLIKELY(ctx->seen != NULL))
+		append_guard_seen(ctx, slot, COVB_CALLER(), guard);
+	else
+		covb_append_pc_unmarked(ctx, slot, COVB_CALLER(), guard);
+}
+
+#endif
