@@ -124,6 +124,7 @@ struct covbuf_header {
 	uint32_t module_generation; /* raised by every load and unload; release */
 	uint64_t lost_contexts;	/* threads that found no context slot; relaxed, by anyone */
 	uint64_t lost_procs;	/* processes that found no slot */
+	uint64_t lost_modules;	/* images that found no row */
 
 	struct covbuf_class classes[COVBUF_NR_CLASSES] __attribute__((aligned(COVBUF_LINE_BYTES)));
 };
@@ -147,11 +148,14 @@ struct covbuf_proc {
 	uint64_t start_ticks;	/* field 22 of /proc/PID/stat */
 	uint64_t attached_ns;	/* CLOCK_REALTIME */
 	uint64_t lost[COVBUF_NR_LOSSES]; /* of contexts whose slot was reused; fetch_add relaxed */
-	uint32_t flags;
-	uint32_t reserved[5];
+	uint32_t flags;		/* COVBUF_PROC_* */
+	uint32_t pid_namespace;	/* that pid and ppid are of: inode of /proc/self/ns/pid; 0: not known */
+	uint32_t reserved[4];
 	char path[388];		/* of the executable, cut, always terminated */
 	uint32_t reserved1;
 };
+
+#define COVBUF_PROC_REPLACED (1u << 0) /* the process has executed another program, which attached anew */
 
 #define COVBUF_LOCK_CONSUMER (1ull << 40)  /* bytes for file locks, beyond any data */
 #define COVBUF_LOCK_MAKER (COVBUF_LOCK_CONSUMER + 1)
@@ -269,7 +273,7 @@ struct covbuf_area {
 	uint32_t module_generation; /* at take */
 	uint32_t serial;	/* within its chain: 0, 1, 2 ... */
 	uint64_t filled_words;	/* at hand-over: where the cursor stood. A hint: look beyond it */
-	uint64_t started_ns;	/* CLOCK_MONOTONIC at take, 0 where nobody asked for it */
+	uint64_t token;		/* of the section: the same in all areas of its chain */
 
 	/* RING only: next record index to take; starts at 1 << 63. consumer, release. */
 	uint64_t position __attribute__((aligned(COVBUF_LINE_BYTES)));

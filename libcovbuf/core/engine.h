@@ -22,6 +22,13 @@
 #define COVB_FRAME_GROW (1u << 1)
 #define COVB_FRAME_KEEP (1u << 2)
 #define COVB_FRAME_DIRTY (1u << 3)    /* an append in it may have been cut short */
+#define COVB_FRAME_FILTER (1u << 4)   /* void: drops what it is given without counting */
+
+/* Unique mode's part of a context: which marks count as seen. */
+struct covb_unique {
+	uint32_t *seen;
+	uint32_t epoch, seen_epoch;
+};
 
 /*
  * Frame: the private control block of an area that a context has pushed. Frame i belongs to area i;
@@ -33,20 +40,22 @@ struct covb_frame {
 	struct covb_frame *prev; /* frame it interrupted */
 	struct covb_frame *held; /* full frames of the same section, latest first */
 	uint64_t *saved;	/* cursor of prev's mode when it was pushed */
+	struct covb_unique unique;	 /* what the context gets with this frame */
+	struct covb_unique saved_unique; /* what it had */
+	uint64_t flag;		/* the area's, as this holder set it */
 	uint64_t token;		/* the section's; the same in all frames of its chain */
 	uint64_t sequence;	/* the owner's when it was pushed */
 	uint64_t handle;
-	uint32_t *seen;		/* unique mode: what the context gets with this frame */
-	uint32_t epoch, seen_epoch;
 	uint32_t area;		/* index; void frames: ~0 */
 	uint32_t owner;		/* index of the owner slot */
 	uint32_t level;
 	uint32_t serial;
-	uint32_t grown_seen;	/* areas of the class when the pool was last found empty */
+	uint32_t grown_seen;	/* areas of the class, + 1, when the pool was last found empty */
+	uint32_t refusals;
 	uint16_t flags;
 	uint8_t mode, kind;
-	uint8_t cause;		/* void: what to count */
 	uint8_t area_class;
+	uint8_t wanted_kind;	/* void: of the area that there was none of */
 	/* RING: words and index mask, the writer's index, the consumer's position word. */
 	uint64_t *ring;
 	uint64_t mask, index;
@@ -55,28 +64,49 @@ struct covb_frame {
 
 /* Private half of a context, one per context slot; type-stable. */
 struct covb_context_private {
+	struct covbuf_context_slot *slot;
+	uint32_t pid, tid;
+	uint32_t merging;	/* index + 1 of the owner whose merge this thread is in */
 	struct covb_frame voids[COVB_NR_VOID_FRAMES];
 	uint32_t nr_voids;	/* in use: strictly nested, so a plain counter */
 	uint32_t epochs;	/* unique per context: last epoch given out */
-	uint32_t *seen;		/* unique per context: the marks, nr_seen words */
+	uint32_t *seen;		/* unique per context: the marks, nr_seen words; kept for the next user of the slot */
 	uint32_t nr_seen;
-	uint32_t registered;	/* closes at exit */
 };
 
-/* Owner: the private half of an owner slot; type-stable, one per slot of the segment. */
+/* What a section needs to know of its owner, in one word that is read at once. */
+#define COVB_CONFIG(generation, mode, kind, area_class, flags)                                     \
+	((uint64_t)(generation) << 32 | (uint64_t)(flags) << 16 | (uint64_t)(area_class) << 8 |    \
+	 (uint64_t)(kind) << 4 | (uint64_t)(mode))
+#define COVB_CONFIG_GENERATION(c) ((uint32_t)((c) >> 32))
+#define COVB_CONFIG_FLAGS(c) ((uint32_t)((c) >> 16) & 0xffff)
+#define COVB_CONFIG_CLASS(c) ((uint32_t)((c) >> 8) & 0xff)
+#define COVB_CONFIG_KIND(c) ((uint32_t)((c) >> 4) & 0xf)
+#define COVB_CONFIG_MODE(c) ((uint32_t)(c) & 0xf)
+
+/*
+ * Owner: the private half of an owner slot; type-stable, one per slot of the segment. Sections read
+ * config between two readings of the slot's sequence, so one of an owner that was made anew meanwhile
+ * is never mistaken. Everything else is changed under covb_plat_lock().
+ */
 struct covbuf_owner {
 	struct covbuf_owner_slot *slot;
+	uint64_t config;	/* COVB_CONFIG(); changes only while the sequence is even */
+	uint32_t epoch;		/* unique per process: of the current enable; likewise */
 	uint32_t index;
-	uint32_t refs;		/* relaxed get, acq_rel put */
-	uint32_t mode, kind, area_class, flags;
-	uint32_t epoch;		/* unique per process: of the current enable */
+	uint32_t refs;
+	uint32_t generation;	/* raised when the slot is used again */
 	uint32_t nr_handles;
-	uint64_t handles[COVBUF_REMOTE_MAX_HANDLES + 1];
+	bool remote;
 	struct covbuf_context *local; /* context that enabled it */
 	uint64_t local_token;
-	bool enabled, remote;
+	uint64_t common_handle;
+	uint64_t *target;	/* COVBUF_OWNER_KCOV: merged area */
+	uint64_t target_words;
+	uint64_t target_flag;
+	uint32_t target_area;
+	uint64_t handles[COVBUF_REMOTE_MAX_HANDLES + 1];
 	struct covb_rcu_head rcu;
-	struct covbuf_owner *next_free;
 };
 
 enum covb_engine_state {
@@ -90,11 +120,12 @@ struct covb_handle_table;
 struct covb_engine {
 	uint32_t state;		/* enum covb_engine_state; release when the rest is there */
 	uint32_t proc;		/* this process's slot; 0 in a kernel */
-	uint32_t nr_contexts, nr_owners, nr_areas_max;
+	uint32_t nr_procs, nr_contexts, nr_owners, nr_areas_max;
 	char *base;		/* of the segment */
 	uint64_t limit_bytes;
 	struct covbuf_area *areas;
 	struct covbuf_owner_slot *owner_slots;
+	struct covbuf_proc *procs;
 	struct covbuf_context_slot *contexts;
 	struct covbuf_class *classes;
 	uint32_t *nr_areas;	/* shared: entries in use */
@@ -125,48 +156,108 @@ COVBUF_INLINE COVBUF_NOINSTR bool covb_attached(void)
 
 COVBUF_INLINE COVBUF_NOINSTR void covb_count(struct covbuf_context *ctx, enum covbuf_loss cause)
 {
-	uint64_t *lost = covb_load(&ctx->lost);
+	struct covb_context_private *priv = covb_load(&ctx->priv);
 
-	if (COVBUF_LIKELY(lost))
-		covb_local_inc(&lost[cause]);
+	if (COVBUF_LIKELY(priv))
+		covb_local_inc(&priv->slot->lost[cause]);
+	else if (covb_attached())
+		covb_fetch_add(&covb_engine.procs[covb_engine.proc].lost[cause], 1);
 }
 
 /* pool.c */
 struct covb_frame *covb_pool_take(struct covbuf_context *ctx, uint32_t area_class);
-int covb_pool_give(uint32_t area, uint64_t flag);
-void covb_pool_describe(struct covb_frame *frame, const struct covbuf_owner *owner, struct covbuf_context *ctx);
+void covb_pool_give(struct covbuf_context *ctx, struct covb_frame *frame);
+uint64_t covb_pool_discard(struct covbuf_context *ctx, struct covb_frame *frame);
 
 /* context.c */
 bool covb_context_open(struct covbuf_context *ctx);
 void covb_context_close(struct covbuf_context *ctx);
-void covb_context_forget(struct covbuf_context *ctx);
+void covb_context_forget(struct covbuf_context *ctx, bool unborn);
 void covb_context_push(struct covbuf_context *ctx, struct covb_frame *frame);
-void covb_context_pop(struct covbuf_context *ctx, struct covb_frame *frame);
-struct covb_frame *covb_context_find(struct covbuf_context *ctx, uint64_t token);
-struct covb_frame *covb_context_push_void(struct covbuf_context *ctx, enum covbuf_loss cause, uint32_t mode);
+struct covb_frame *covb_context_pop(struct covbuf_context *ctx, uint64_t **cursor);
+struct covb_frame *covb_context_find(const struct covbuf_context *ctx, uint64_t token);
+struct covb_frame *covb_context_void(struct covbuf_context *ctx);
+
+COVBUF_INLINE COVBUF_NOINSTR void covb_count_many(struct covbuf_context *ctx, enum covbuf_loss cause, uint64_t n)
+{
+	struct covb_context_private *priv = covb_load(&ctx->priv);
+
+	if (priv)
+		covb_local_add(&priv->slot->lost[cause], n);
+	else if (covb_attached())
+		covb_fetch_add(&covb_engine.procs[covb_engine.proc].lost[cause], n);
+}
+
+/* The kernel's numbers, in every world. */
+#define COVB_EPERM 1
+#define COVB_ENOENT 2
+#define COVB_ENOMEM 12
+#define COVB_EBUSY 16
+#define COVB_EEXIST 17
+#define COVB_EINVAL 22
+#define COVB_ENOSPC 28
+#define COVB_EDEADLK 35
+#define COVB_EPROTO 71
+#define COVB_ENOTCONN 107
+#define COVB_ESHUTDOWN 108
+#define COVB_EALREADY 114
+#define COVB_ESTALE 116
+
+/* append.c */
+void covb_frame_prepare(struct covb_frame *frame, uint32_t mode, uint32_t kind);
+bool covb_append_slow_pc(uint64_t *slot, uint64_t pc);
+bool covb_append_slow_cmp(uint64_t *slot, uint64_t type, uint64_t arg1, uint64_t arg2, uint64_t pc);
+
+/* chain.c */
+struct covb_frame *covb_chain_grow(struct covbuf_context *ctx, struct covb_frame *full);
 
 /* ring.c */
-void covb_ring_init(struct covb_frame *frame, struct covbuf_area *area);
+void covb_ring_prepare(struct covb_frame *frame);
 bool covb_ring_append(struct covbuf_context *ctx, struct covb_frame *frame, const uint64_t *record);
 
-/* handle.c */
-struct covbuf_owner *covb_handle_find(uint64_t handle);
-int covb_handle_add(uint64_t handle, struct covbuf_owner *owner);
+/* handle.c; adding and removing under covb_plat_lock() */
+struct covbuf_owner *covb_handle_find(uint64_t handle, uint32_t *generation);
+int covb_handle_add(uint64_t handle, const struct covbuf_owner *owner);
 void covb_handle_remove(uint64_t handle);
-void covb_handle_fini(void);
 
 /* owner.c */
-int covb_owner_adopt(uint32_t index, struct covbuf_owner **out);
-bool covb_owner_wants(const struct covbuf_owner *owner, uint64_t sequence);
+struct covbuf_owner *covb_owner_adopt(uint32_t index);
+uint32_t covb_epoch_next(void);
 
 /* handoff.c */
-void covb_handoff(struct covbuf_context *ctx, struct covb_frame *frame);
+void covb_handoff(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t *cursor);
+void covb_queue_drop(struct covbuf_owner *owner);
+
+bool covb_queue_next(uint32_t head, uint32_t *area, uint32_t *next);
+bool covb_queue_claim(uint32_t area, struct covb_frame *frame);
 
 /* merge.c */
+int covb_target_create(struct covbuf_owner *owner, uint64_t nr_words);
+void covb_target_clear(struct covbuf_owner *owner);
+void covb_target_destroy(struct covbuf_owner *owner);
 void covb_merge(struct covbuf_owner *owner);
+void covb_merge_wait(struct covbuf_owner *owner);
 
 /* remote.c */
-covbuf_token covb_section_start(struct covbuf_context *ctx, struct covbuf_owner *owner, uint64_t handle,
-				uint16_t flags);
+void covb_area_describe(struct covbuf_context *ctx, struct covb_frame *frame);
+covbuf_token covb_section_start(struct covbuf_context *ctx, struct covbuf_owner *owner, uint32_t generation,
+				uint64_t handle, uint16_t flags);
+int covb_section_stop(struct covbuf_context *ctx, uint64_t token);
+
+/* image.c: every instrumented image, newest first; changed under covb_plat_lock(), read under RCU */
+struct covb_image_entry {
+	struct covb_image_entry *next;
+	struct covbuf_image *image;
+	struct covb_rcu_head rcu;
+};
+
+struct covb_images {
+	struct covb_image_entry *first;
+};
+
+extern COVBUF_HIDDEN struct covb_images covb_images;
+uint32_t covb_sites_reserve(uint32_t nr_sites);
+uint32_t *covb_seen_marks(struct covb_context_private *priv, uint32_t *epoch);
+void covb_images_sweep(void);
 
 #endif

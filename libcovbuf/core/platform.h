@@ -22,7 +22,7 @@
  * and these, of which the first four are called at any level and must be uninstrumented:
  *
  *   covb_plat_context()   the caller's context; NULL at a level that never collects
- *   covb_plat_level()     the caller's level, which a frame collects at
+ *   covb_plat_level()     the caller's level, which a frame collects at; covb_plat_set_level()
  *   covb_plat_alive()     false in a fork child that the engine has not seen
  *   covb_plat_copy()      copy words; source and destination do not overlap
  */
@@ -34,6 +34,9 @@ void covb_plat_identify(uint32_t *pid, uint32_t *tid, char *name);
 
 /* Arrange for covb_context_close() when the caller's thread or task ends. False: could not. */
 bool covb_plat_close_at_exit(struct covbuf_context *ctx);
+
+/* Zeroed memory for the marks of a context, for good; NULL where this level can have none. */
+uint32_t *covb_plat_map_marks(uint32_t nr_sites);
 
 /* Wake whoever sleeps until *word changes. */
 void covb_plat_wake(uint32_t *word);
@@ -47,6 +50,12 @@ void covb_plat_unlock(void);
 /* Zeroed memory, NULL where there is none. */
 void *covb_plat_zalloc(size_t bytes);
 void covb_plat_free(void *p);
+
+/* Make another area of a class, where this process made the segment. */
+bool covb_plat_grow(uint32_t area_class);
+
+/* Whether the process of a slot has gone; false where there is only one. */
+bool covb_plat_process_gone(uint32_t proc);
 
 /* Give the processor away while waiting for another one to leave a short section. */
 void covb_plat_relax(void);

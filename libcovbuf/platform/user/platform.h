@@ -34,6 +34,11 @@ COVBUF_INLINE COVBUF_NOINSTR uint32_t covb_plat_level(void)
 	return covbuf_context()->level;
 }
 
+COVBUF_INLINE COVBUF_NOINSTR void covb_plat_set_level(uint32_t level)
+{
+	covbuf_context()->level = level;
+}
+
 COVBUF_INLINE void covb_plat_copy(uint64_t *to, const uint64_t *from, uint64_t nr_words)
 {
 	memcpy(to, from, nr_words * sizeof(*to));

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Contexts and their stacks of frames.
+ *
+ * All of it belongs to one thread and the signal handlers that interrupt it, which are strictly nested
+ * and leave the stack as they found it, with one exception: an append in a handler may replace the top
+ * frame, when its area is full, by a fresh one of the same section. So the top is changed by a
+ * compare-and-swap (same CPU), and whoever loses looks again.
+ *
+ * The order within a switch: first the top, then the cursors. In between an append finds a cursor that
+ * does not belong to the top frame, and either stores where the cursor points, which is an area that is
+ * still held, or goes to the slow path, which puts the cursor into the top frame. The other order in a
+ * pop would leave a cursor in an area that is about to be handed over.
+ */
+#include "engine.h"
+
+static COVBUF_NOINSTR void set_unique(struct covbuf_context *ctx, const struct covb_unique *unique)
+{
+	ctx->seen_epoch = unique->seen_epoch;
+	covb_barrier(); /* same CPU: the epoch of these marks first */
+	covb_store(&ctx->seen, unique->seen);
+	covb_store(&ctx->epoch, unique->epoch);
+}
+
+/*
+ * While the stack changes every site counts as new and none is marked: a handler that appends in
+ * between may record a site twice, and never marks it for a frame whose area lacks it.
+ */
+static COVBUF_NOINSTR void suspend_unique(struct covbuf_context *ctx, struct covb_unique *saved)
+{
+	saved->epoch = covb_load(&ctx->epoch);
+	saved->seen = covb_load(&ctx->seen);
+	saved->seen_epoch = ctx->seen_epoch;
+	covb_store(&ctx->epoch, COVBUF_EPOCH_NONE);
+	covb_store(&ctx->seen, (uint32_t *)NULL);
+	covb_barrier();
+}
+
+static COVBUF_NOINSTR bool swap_top(struct covbuf_context *ctx, struct covb_frame *from, struct covb_frame *to)
+{
+	return covb_local_cas((uint64_t *)&ctx->top, (uint64_t)(uintptr_t)from, (uint64_t)(uintptr_t)to);
+}
+
+/* Push a prepared frame: what runs from here on is recorded in it. */
+COVBUF_NOINSTR void covb_context_push(struct covbuf_context *ctx, struct covb_frame *frame)
+{
+	struct covb_frame *prev;
+
+	suspend_unique(ctx, &frame->saved_unique);
+	do {
+		prev = covb_load(&ctx->top);
+		frame->prev = prev;
+		frame->saved = prev ? covb_load(&ctx->cursor[prev->mode]) : NULL;
+	} while (!swap_top(ctx, prev, frame));
+	/* of the two cursors one is shut before the other is opened */
+	covb_store(&ctx->cursor[frame->mode ^ 1], (uint64_t *)NULL);
+	covb_barrier();
+	covb_store(&ctx->cursor[frame->mode], frame->start);
+	covb_barrier();
+	set_unique(ctx, &frame->unique);
+}
+
+/*
+ * Pop the top frame. *cursor: where its cursor stood. The frame is the latest of its section; what
+ * filled up before hangs on ->held. NULL: nothing was pushed.
+ */
+COVBUF_NOINSTR struct covb_frame *covb_context_pop(struct covbuf_context *ctx, uint64_t **cursor)
+{
+	struct covb_frame *frame, *prev;
+	struct covb_unique dropped;
+
+	suspend_unique(ctx, &dropped);
+	do {
+		frame = covb_load(&ctx->top);
+		if (!frame)
+			return NULL;
+		prev = frame->prev;
+		*cursor = covb_load(&ctx->cursor[frame->mode]);
+	} while (!swap_top(ctx, frame, prev));
+	if (!prev || prev->mode != frame->mode) {
+		covb_store(&ctx->cursor[frame->mode], (uint64_t *)NULL);
+		covb_barrier();
+	}
+	if (prev)
+		covb_store(&ctx->cursor[prev->mode], frame->saved);
+	covb_barrier();
+	set_unique(ctx, &frame->saved_unique);
+	if (frame->kind == COVB_KIND_VOID) {
+		struct covb_context_private *priv = ctx->priv;
+
+		priv->nr_voids--;
+	}
+	return frame;
+}
+
+/* The latest frame of a section on this context's stack, or NULL. */
+COVBUF_NOINSTR struct covb_frame *covb_context_find(const struct covbuf_context *ctx, uint64_t token)
+{
+	struct covb_frame *frame = covb_load(&ctx->top);
+
+	while (frame && frame->token != token)
+		frame = frame->prev;
+	return frame;
+}
+
+/* A frame without an area, or NULL where they nest deeper than there are any. */
+COVBUF_NOINSTR struct covb_frame *covb_context_void(struct covbuf_context *ctx)
+{
+	struct covb_context_private *priv = ctx->priv;
+	struct covb_frame *frame;
+	uint32_t i = priv->nr_voids;
+
+	if (i >= COVB_NR_VOID_FRAMES)
+		return NULL;
+	/* a handler between the two takes the same one and has put it back when we go on */
+	priv->nr_voids = i + 1;
+	covb_barrier();
+	frame = &priv->voids[i];
+	frame->area = ~0u;
+	frame->flag = 0;
+	return frame;
+}
+
+/* ---- opening and closing --------------------------------------------------------------------- */
+
+#define CONTEXT_STATE(generation, proc, state)                                                     \
+	((uint64_t)(generation) << 24 | (uint64_t)(proc) << 8 | (uint64_t)(state))
+
+static COVBUF_NOINSTR bool claim_slot(struct covbuf_context_slot *slot, enum covbuf_context_state from)
+{
+	uint64_t seen = covb_load(&slot->state);
+	uint32_t proc = (uint32_t)(seen >> 8) & 0xffff;
+
+	if ((seen & 0xff) != from)
+		return false;
+	/* acquire: partner is the release in covb_context_close() */
+	if (!covb_cas_acquire(&slot->state, &seen,
+			      CONTEXT_STATE((seen >> 24) + 1, covb_engine.proc, COVBUF_CONTEXT_LIVE)))
+		return false;
+	/* what its last user lost is kept with that user's process */
+	for (uint32_t i = 0; i < COVBUF_NR_LOSSES; i++) {
+		uint64_t lost = covb_load(&slot->lost[i]);
+
+		if (lost && proc < covb_engine.nr_procs)
+			covb_fetch_add(&covb_engine.procs[proc].lost[i], lost);
+		covb_store(&slot->lost[i], 0);
+	}
+	return true;
+}
+
+/* A slot that was never used, else one whose thread has ended. */
+static COVBUF_NOINSTR struct covbuf_context_slot *take_slot(uint32_t hint)
+{
+	static const enum covbuf_context_state kinds[] = { COVBUF_CONTEXT_NONE, COVBUF_CONTEXT_ENDED };
+
+	for (uint32_t k = 0; k < 2; k++)
+		for (uint32_t n = 0; n < covb_engine.nr_contexts; n++) {
+			struct covbuf_context_slot *slot = &covb_engine.contexts[(hint + n) % covb_engine.nr_contexts];
+
+			if (claim_slot(slot, kinds[k]))
+				return slot;
+		}
+	return NULL;
+}
+
+static COVBUF_NOINSTR void leave_slot(struct covbuf_context_slot *slot, enum covbuf_context_state state)
+{
+	uint64_t seen = covb_load(&slot->state);
+
+	covb_store(&slot->mode, 0);
+	/* release: the counters are there before the slot can be another's */
+	covb_store_release(&slot->state, (seen & ~0xffull) | (uint64_t)state);
+}
+
+static COVBUF_NOINSTR void shut(struct covbuf_context *ctx)
+{
+	covb_store(&ctx->cursor[COVBUF_MODE_PC], (uint64_t *)NULL);
+	covb_store(&ctx->cursor[COVBUF_MODE_CMP], (uint64_t *)NULL);
+}
+
+/* Give the context a slot. A handler may do the same in between: the first to set ctx->priv wins. */
+static COVBUF_NOINSTR bool get_private(struct covbuf_context *ctx)
+{
+	struct covb_context_private *priv;
+	struct covbuf_context_slot *slot;
+	char name[16] = "";
+	uint32_t pid, tid;
+
+	covb_plat_identify(&pid, &tid, name);
+	slot = take_slot(tid % covb_engine.nr_contexts);
+	if (!slot) {
+		covb_fetch_add(covb_engine.lost_contexts, 1);
+		return false;
+	}
+	priv = &covb_engine.privates[slot - covb_engine.contexts];
+	priv->slot = slot;
+	priv->pid = pid;
+	priv->tid = tid;
+	priv->nr_voids = 0;
+	priv->merging = 0;
+	covb_store(&slot->pid, pid);
+	covb_store(&slot->tid, tid);
+	for (uint32_t i = 0; i < sizeof(name); i++)
+		slot->name[i] = name[i];
+	covb_barrier();
+	if (!covb_local_cas((uint64_t *)&ctx->priv, 0, (uint64_t)(uintptr_t)priv)) {
+		leave_slot(slot, COVBUF_CONTEXT_NONE);
+		return true;
+	}
+	ctx->hint = (uint32_t)(slot - covb_engine.contexts);
+	covb_plat_close_at_exit(ctx);
+	return true;
+}
+
+/*
+ * Open a context that is unborn or shut, and let it record where the segment says that everything is
+ * recorded. False: it cannot be opened.
+ */
+COVBUF_NOINSTR bool covb_context_open(struct covbuf_context *ctx)
+{
+	if (covb_load(&ctx->priv))
+		return true;
+	if (ctx->closed || !covb_attached() || !covb_plat_alive())
+		return false;
+	if (!get_private(ctx))
+		return false;
+	if (covb_engine.automatic.enabled) {
+		struct covbuf_owner *owner = covb_owner_adopt(covb_engine.automatic.owner);
+
+		if (owner && !covb_load(&ctx->top))
+			covb_section_start(ctx, owner, owner->generation, 0, COVB_FRAME_LOCAL);
+	}
+	if (!covb_load(&ctx->top))
+		shut(ctx);
+	return true;
+}
+
+/* The thread ends: what it holds is handed over, and nothing is recorded any more. */
+COVBUF_NOINSTR void covb_context_close(struct covbuf_context *ctx)
+{
+	struct covb_context_private *priv = ctx->priv;
+	struct covb_frame *frame;
+	uint64_t *cursor;
+
+	ctx->closed = 1;
+	while ((frame = covb_context_pop(ctx, &cursor)) != NULL)
+		covb_handoff(ctx, frame, cursor);
+	shut(ctx);
+	if (!priv)
+		return;
+	covb_store(&ctx->priv, (void *)NULL);
+	covb_barrier();
+	leave_slot(priv->slot, COVBUF_CONTEXT_ENDED);
+}
+
+/* In a fork child: everything the context points at is the parent's. unborn: it may open again. */
+COVBUF_NOINSTR void covb_context_forget(struct covbuf_context *ctx, bool unborn)
+{
+	uint64_t *cursor = unborn ? (uint64_t *)(uintptr_t)covb_unborn_words : NULL;
+
+	shut(ctx);
+	covb_store(&ctx->epoch, COVBUF_EPOCH_NONE);
+	covb_store(&ctx->seen, (uint32_t *)NULL);
+	covb_store(&ctx->top, (struct covb_frame *)NULL);
+	covb_store(&ctx->priv, (void *)NULL);
+	ctx->closed = 0;
+	covb_barrier();
+	covb_store(&ctx->cursor[COVBUF_MODE_PC], cursor);
+	covb_store(&ctx->cursor[COVBUF_MODE_CMP], cursor);
+}

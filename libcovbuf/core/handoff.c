@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Handing over: what becomes of a section's areas when it stops.
+ *
+ *   nothing recorded         back to the pool
+ *   the owner keeps          ENDED: it is part of the recording
+ *   the owner moved on       records counted as stale, back to the pool
+ *   else                     on the owner's queue, oldest first; no copy
+ *
+ * Legal at any level: no lock, no allocation; a system call only to wake a collector that sleeps.
+ */
+#include "engine.h"
+
+/*
+ * Whether nothing was stored. A cursor that stands at the start may be stale, if handlers appended and
+ * nobody did after them, so the first words are looked at too.
+ */
+static COVBUF_NOINSTR bool is_empty(const struct covb_frame *frame, const uint64_t *cursor)
+{
+	if (frame->kind != COVBUF_LINEAR || cursor != frame->start || (frame->flags & COVB_FRAME_DIRTY))
+		return false;
+	for (uint32_t i = 0; i < 8; i++)
+		if (covb_load(&frame->start[i]))
+			return false;
+	return true;
+}
+
+/* Full frames of the section hang latest first; turn them round. */
+static COVBUF_NOINSTR struct covb_frame *oldest_first(struct covb_frame *frame)
+{
+	struct covb_frame *list = NULL;
+
+	while (frame) {
+		struct covb_frame *older = frame->held;
+
+		frame->held = list;
+		list = frame;
+		frame = older;
+	}
+	return list;
+}
+
+static COVBUF_NOINSTR void wake_consumer(void)
+{
+	/* full fence: partner is the one in the consumer's wait; either it sees what was queued, or we see it wait */
+	covb_mb();
+	if (COVBUF_LIKELY(!covb_load(covb_engine.nr_waiting)))
+		return;
+	covb_fetch_add(covb_engine.wake, 1);
+	covb_plat_wake(covb_engine.wake);
+}
+
+static COVBUF_NOINSTR void deliver(struct covbuf_context *ctx, struct covb_frame *frame, const uint64_t *cursor)
+{
+	struct covbuf_owner *owner = &covb_engine.owners[frame->owner];
+	struct covbuf_area *area = &covb_engine.areas[frame->area];
+	uint64_t flag = frame->flag;
+
+	covb_store(&area->filled_words, cursor && cursor >= frame->start && cursor <= frame->end ?
+						(uint64_t)(cursor - frame->start) : area->nr_words);
+	if (frame->kind == COVBUF_RING)
+		covb_store(&area->claimed, frame->index);
+	if (frame->flags & COVB_FRAME_KEEP) {
+		covb_flag_move(area, &flag, covb_engine.proc, COVBUF_AREA_ENDED);
+		return;
+	}
+	if (covb_load(&owner->slot->sequence) != frame->sequence) {
+		uint64_t nr_records = covb_pool_discard(ctx, frame);
+
+		covb_count_many(ctx, COVBUF_LOST_STALE, nr_records);
+		return;
+	}
+	/* a queued area is nobody's but the queue's: from here on the frame may be another's */
+	if (!covb_flag_move(area, &flag, covb_engine.proc, COVBUF_AREA_QUEUED))
+		return; /* the consumer took it back: it thinks that we are dead */
+	covb_queue_push(owner->slot, covb_engine.areas, (uint32_t)(area - covb_engine.areas));
+}
+
+/* Hand over a frame that was popped, with all that filled up before it. cursor: where its own stood. */
+COVBUF_NOINSTR void covb_handoff(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t *cursor)
+{
+	struct covbuf_owner *owner;
+	uint32_t flags = frame->flags;
+
+	if (frame->kind == COVB_KIND_VOID)
+		return;
+	owner = &covb_engine.owners[frame->owner];
+	if (!frame->held && is_empty(frame, cursor)) {
+		covb_pool_give(ctx, frame);
+		return;
+	}
+	if (!frame->held) {
+		deliver(ctx, frame, cursor);
+	} else {
+		struct covb_frame *latest = frame, *next;
+
+		for (frame = oldest_first(frame); frame; frame = next) {
+			next = frame->held;
+			deliver(ctx, frame, frame == latest ? cursor : frame->end);
+		}
+	}
+	if (flags & COVB_FRAME_KEEP)
+		return;
+	if (COVB_CONFIG_FLAGS(covb_load(&owner->config)) & COVBUF_OWNER_KCOV)
+		covb_merge(owner);
+	else
+		wake_consumer();
+}
+
+/* Take one area off the list that head begins. *next: the rest. False: the list is damaged or at its end. */
+COVBUF_NOINSTR bool covb_queue_next(uint32_t head, uint32_t *area, uint32_t *next)
+{
+	uint32_t nr_areas = covb_load_acquire(covb_engine.nr_areas);
+
+	if (nr_areas > covb_engine.nr_areas_max)
+		nr_areas = covb_engine.nr_areas_max;
+	if (!head || head > nr_areas)
+		return false;
+	*area = head - 1;
+	*next = covb_load(&covb_engine.areas[head - 1].next);
+	return true;
+}
+
+/* Make the area that was queued ours to read. False: it is not on a queue. */
+COVBUF_NOINSTR bool covb_queue_claim(uint32_t area, struct covb_frame *frame)
+{
+	struct covbuf_area *entry = &covb_engine.areas[area];
+	uint64_t flag = covb_load(&entry->flag);
+	uint32_t area_class = covb_load(&entry->area_class);
+	uint64_t offset_bytes = covb_load(&entry->offset_bytes);
+
+	if (COVBUF_FLAG_STATE(flag) != COVBUF_AREA_QUEUED || area_class >= COVBUF_NR_CLASSES ||
+	    offset_bytes % COVBUF_AREA_MIN_BYTES || offset_bytes > covb_engine.limit_bytes ||
+	    covbuf_class_bytes(area_class) > covb_engine.limit_bytes - offset_bytes)
+		return false;
+	if (!covb_flag_move(entry, &flag, covb_engine.proc, COVBUF_AREA_READING))
+		return false;
+	frame->area = area;
+	frame->flag = flag;
+	frame->area_class = (uint8_t)area_class;
+	frame->kind = COVBUF_LINEAR;
+	frame->mode = covb_load(&entry->mode) == COVBUF_MODE_CMP ? COVBUF_MODE_CMP : COVBUF_MODE_PC;
+	frame->start = (uint64_t *)(covb_engine.base + offset_bytes);
+	frame->end = frame->start + covbuf_class_words(area_class);
+	return true;
+}
+
+/* Throw away what is queued for an owner, counted as stale. Sleeping level. */
+void covb_queue_drop(struct covbuf_owner *owner)
+{
+	struct covbuf_context nobody = { .hint = 0 };
+	uint32_t head = covb_queue_take_all(owner->slot);
+	struct covb_frame frame;
+	uint32_t area;
+
+	while (covb_queue_next(head, &area, &head))
+		if (covb_queue_claim(area, &frame))
+			covb_fetch_add(&owner->slot->stale, covb_pool_discard(&nobody, &frame));
+		else
+			break;
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Merging, for owners that want KCOV's single area: word 0 is the number of records, which follow.
+ *
+ * Whoever finds the merge flag clear sets it, moves what is queued into the target, clears the flag and
+ * looks at the queue again. Whoever finds it set leaves. Between clear and look, and between push and
+ * test of the flag, stands a full fence: with anything weaker an area can be left on the queue with
+ * nobody coming back for it.
+ *
+ * The reader may store 0 to word 0 at any time, so the count is tested before it is added to, and read
+ * anew for each area.
+ */
+#include "engine.h"
+
+/* Records of an area into the target. Returns how many did not fit. */
+static COVBUF_NOINSTR uint64_t copy_records(struct covbuf_owner *owner, const struct covb_frame *from)
+{
+	const uint32_t step = from->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
+	const uint64_t capacity = (owner->target_words - 1) / step;
+	const uint64_t nr_slots = (uint64_t)(from->end - from->start) / step;
+	uint64_t count = covb_load(&owner->target[0]);
+	uint64_t *to, i = 0, lost = 0;
+
+	if (count > capacity)
+		count = capacity;
+	to = owner->target + 1 + count * step;
+	while (i < nr_slots) {
+		uint64_t first, n;
+
+		while (i < nr_slots && !covb_load(&from->start[i * step + step - 1]))
+			i++;
+		for (first = i; i < nr_slots && covb_load(&from->start[i * step + step - 1]); i++)
+			;
+		n = i - first;
+		if (n > capacity - count) {
+			lost += n - (capacity - count);
+			n = capacity - count;
+		}
+		covb_plat_copy(to, from->start + first * step, n * step);
+		to += n * step;
+		count += n;
+	}
+	/* release: partner is the client's acquire of word 0; the records are there before the count says so */
+	covb_store_release(&owner->target[0], count);
+	return lost;
+}
+
+static COVBUF_NOINSTR uint32_t reversed(uint32_t head)
+{
+	uint32_t list = 0, area, next;
+
+	for (uint32_t n = 0; n < covb_engine.nr_areas_max && covb_queue_next(head, &area, &next); n++) {
+		covb_store(&covb_engine.areas[area].next, list);
+		list = area + 1;
+		head = next;
+	}
+	return list;
+}
+
+static COVBUF_NOINSTR void merge_queue(struct covbuf_owner *owner)
+{
+	struct covbuf_context nobody = { .hint = 0 };
+	uint32_t list = reversed(covb_queue_take_all(owner->slot));
+	struct covb_frame frame;
+	uint32_t area;
+
+	while (covb_queue_next(list, &area, &list)) {
+		if (!covb_queue_claim(area, &frame))
+			break;
+		if (covb_load(&covb_engine.areas[area].sequence) != covb_load(&owner->slot->sequence)) {
+			covb_fetch_add(&owner->slot->stale, covb_pool_discard(&nobody, &frame));
+			continue;
+		}
+		covb_fetch_add(&owner->slot->merge_lost, copy_records(owner, &frame));
+		covb_pool_discard(&nobody, &frame);
+	}
+}
+
+static COVBUF_NOINSTR void set_merging(uint32_t value)
+{
+	struct covbuf_context *ctx = covb_plat_context();
+	struct covb_context_private *priv = ctx ? covb_load(&ctx->priv) : NULL;
+
+	if (priv)
+		priv->merging = value;
+	covb_barrier();
+}
+
+/* Merge what is queued, unless somebody is at it. Any level. */
+COVBUF_NOINSTR void covb_merge(struct covbuf_owner *owner)
+{
+	for (;;) {
+		uint32_t nobody = 0;
+
+		covb_mb(); /* partner: the fence below, in whoever clears the flag */
+		if (covb_load(&owner->slot->merging) || !owner->target)
+			return;
+		set_merging(owner->index + 1);
+		/* acquire: partner is the release below; the last merger's words and count are there */
+		if (!covb_cas_acquire(&owner->slot->merging, &nobody, covb_engine.proc + 1)) {
+			set_merging(0);
+			return;
+		}
+		merge_queue(owner);
+		covb_store_release(&owner->slot->merging, 0);
+		set_merging(0);
+		covb_mb(); /* partner: the fence above, in whoever pushed and found the flag set */
+		if (!covb_load(&owner->slot->queue))
+			return;
+	}
+}
+
+/* Wait until nobody merges: one copy at most. A merger that died is not waited for. Sleeping level. */
+void covb_merge_wait(struct covbuf_owner *owner)
+{
+	uint32_t merger;
+
+	covb_mb(); /* after the sequence was raised: a merger that starts now sees the new one */
+	/* acquire: partner is the merger's release; its last word is written when it says so */
+	while ((merger = covb_load_acquire(&owner->slot->merging)) != 0) {
+		if (covb_plat_process_gone(merger - 1))
+			covb_cas(&owner->slot->merging, &merger, 0);
+		covb_plat_relax();
+	}
+}
+
+/* ---- the target ------------------------------------------------------------------------------ */
+
+static uint32_t class_for(uint64_t nr_words)
+{
+	uint32_t area_class = 0;
+
+	while (area_class < COVBUF_NR_CLASSES && covbuf_class_bytes(area_class) / 8 < nr_words)
+		area_class++;
+	return area_class;
+}
+
+/* Under the lock. The target is an area of the pool, in a state of its own. */
+int covb_target_create(struct covbuf_owner *owner, uint64_t nr_words)
+{
+	struct covbuf_context nobody = { .hint = 0 };
+	uint32_t area_class = nr_words ? class_for(nr_words) : COVB_CONFIG_CLASS(owner->config);
+	struct covb_frame *frame;
+
+	if (area_class >= COVBUF_NR_CLASSES || nr_words == 1)
+		return -COVB_EINVAL;
+	frame = covb_pool_take(&nobody, area_class);
+	if (!frame && covb_plat_grow(area_class))
+		frame = covb_pool_take(&nobody, area_class);
+	if (!frame)
+		return -COVB_ENOSPC;
+	owner->target_flag = frame->flag;
+	covb_flag_move(&covb_engine.areas[frame->area], &owner->target_flag, covb_engine.proc, COVBUF_AREA_TARGET);
+	owner->target_words = nr_words ? nr_words : covbuf_class_bytes(area_class) / 8;
+	covb_store(&covb_engine.areas[frame->area].kind, COVBUF_COUNTED);
+	covb_store(&covb_engine.areas[frame->area].mode, COVB_CONFIG_MODE(owner->config));
+	covb_store(&covb_engine.areas[frame->area].nr_words, (uint32_t)owner->target_words);
+	covb_store(&covb_engine.areas[frame->area].owner, owner->index + 1);
+	covb_store(&owner->slot->target, frame->area + 1);
+	owner->target_area = frame->area;
+	for (uint64_t i = covbuf_class_words(area_class); i < covbuf_class_bytes(area_class) / 8; i++)
+		covb_store(&frame->start[i], 0); /* guard words: a target has none */
+	owner->target = frame->start;
+	return 0;
+}
+
+void covb_target_clear(struct covbuf_owner *owner)
+{
+	if (owner->target)
+		covb_store_release(&owner->target[0], 0);
+}
+
+void covb_target_destroy(struct covbuf_owner *owner)
+{
+	if (!owner->target)
+		return;
+	for (uint64_t i = 0; i < owner->target_words; i++)
+		covb_store(&owner->target[i], 0);
+	owner->target = NULL;
+	covb_store(&owner->slot->target, 0);
+	covb_flag_give(&covb_engine.areas[owner->target_area], owner->target_flag);
+}
+
+int covbuf_owner_target(struct covbuf_owner *owner, uint64_t **words, uint64_t *nr_words)
+{
+	if (!owner->target)
+		return -COVB_EINVAL;
+	*words = owner->target;
+	*nr_words = owner->target_words;
+	return 0;
+}

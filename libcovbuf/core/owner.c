@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Owners: what a user opens, and when it collects.
+ *
+ * The shared half, in the segment, has what others must see: the sequence, which is odd while the owner
+ * is enabled and never goes back, and the queue. The private half has the rest, in an array that is
+ * never freed, so a section that looks at an owner too late reads an old one, not freed memory. All
+ * changes happen at sleeping level under one lock.
+ */
+#include "engine.h"
+
+static struct covbuf_context *open_context(void)
+{
+	struct covbuf_context *ctx = covb_plat_context();
+
+	return ctx && covb_context_open(ctx) ? ctx : NULL;
+}
+
+/* Odd: enabled. */
+static void raise_sequence(struct covbuf_owner *owner)
+{
+	/* release: partner is the acquire in covb_section_start(); config and epoch are there before it is odd */
+	covb_store_release(&owner->slot->sequence, covb_load(&owner->slot->sequence) + 1);
+}
+
+static bool is_enabled(const struct covbuf_owner *owner)
+{
+	return covb_load(&owner->slot->sequence) & 1;
+}
+
+/* A new epoch for unique mode. At the wrap all marks are wiped, so that none of an old epoch counts. */
+uint32_t covb_epoch_next(void)
+{
+	if (++covb_engine.epoch == COVBUF_EPOCH_NONE) {
+		covb_images_sweep();
+		covb_engine.epoch = 1;
+	}
+	return covb_engine.epoch;
+}
+
+/* ---- making and dropping --------------------------------------------------------------------- */
+
+#define OWNER_STATE(generation, proc, state)                                                       \
+	((uint64_t)(generation) << 24 | (uint64_t)(proc) << 8 | (uint64_t)(state))
+
+static struct covbuf_owner *claim_slot(void)
+{
+	for (uint32_t i = 0; i < covb_engine.nr_owners; i++) {
+		struct covbuf_owner_slot *slot = &covb_engine.owner_slots[i];
+		uint64_t seen = covb_load(&slot->state);
+
+		if ((seen & 0xff) != COVBUF_OWNER_NONE)
+			continue;
+		/* acquire: partner is the release in retire(); the slot is in order before it is free */
+		if (covb_cas_acquire(&slot->state, &seen,
+				     OWNER_STATE((seen >> 24) + 1, covb_engine.proc, COVBUF_OWNER_LIVE))) {
+			covb_engine.owners[i].slot = slot;
+			covb_engine.owners[i].index = i;
+			return &covb_engine.owners[i];
+		}
+	}
+	return NULL;
+}
+
+/* After a grace period: nobody at sleeping level still looks at it. */
+static void retire(struct covb_rcu_head *head)
+{
+	struct covbuf_owner *owner =
+		(struct covbuf_owner *)((char *)head - offsetof(struct covbuf_owner, rcu));
+	uint64_t seen = covb_load(&owner->slot->state);
+
+	covb_store_release(&owner->slot->state, (seen & ~0xffull) | COVBUF_OWNER_NONE);
+}
+
+static void describe(struct covbuf_owner *owner, const struct covbuf_owner_options *options)
+{
+	struct covbuf_owner_slot *slot = owner->slot;
+	const char *name = options->name ? options->name : "";
+	uint32_t i;
+
+	if (covb_load(&slot->sequence) & 1) /* left behind by a process that died */
+		raise_sequence(owner);
+	owner->generation++;
+	owner->refs = 1;
+	owner->nr_handles = 0;
+	owner->remote = false;
+	owner->local = NULL;
+	owner->local_token = 0;
+	owner->common_handle = 0;
+	owner->target = NULL;
+	covb_store_release(&owner->config, COVB_CONFIG(owner->generation, options->mode, options->kind,
+						      options->area_class, options->flags));
+	covb_store(&slot->mode, options->mode);
+	covb_store(&slot->kind, options->kind);
+	covb_store(&slot->area_class, options->area_class);
+	covb_store(&slot->flags, options->flags);
+	covb_store(&slot->common_handle, 0);
+	covb_store(&slot->target, 0);
+	covb_store(&slot->nr_handles, 0);
+	for (i = 0; i + 1 < sizeof(slot->name) && name[i]; i++)
+		slot->name[i] = name[i];
+	slot->name[i] = 0;
+}
+
+static bool options_ok(const struct covbuf_owner_options *options)
+{
+	const uint32_t known = COVBUF_OWNER_GROW | COVBUF_OWNER_UNIQUE | COVBUF_OWNER_UNIQUE_CONTEXT |
+			       COVBUF_OWNER_KCOV | COVBUF_OWNER_KEEP;
+
+	if (options->mode >= COVBUF_NR_MODES || options->kind > COVBUF_RING ||
+	    options->area_class >= COVBUF_NR_CLASSES || (options->flags & ~known))
+		return false;
+	if ((options->flags & COVBUF_OWNER_KCOV) && (options->flags & COVBUF_OWNER_KEEP))
+		return false;
+	if (options->kind == COVBUF_RING && (options->flags & (COVBUF_OWNER_GROW | COVBUF_OWNER_KCOV)))
+		return false;
+	if (options->target_words && !(options->flags & COVBUF_OWNER_KCOV))
+		return false;
+	for (uint32_t i = 0; i < sizeof(options->reserved) / sizeof(options->reserved[0]); i++)
+		if (options->reserved[i])
+			return false;
+	return true;
+}
+
+int covbuf_owner_create(const struct covbuf_owner_options *options, struct covbuf_owner **out)
+{
+	static const struct covbuf_owner_options plain;
+	struct covbuf_owner *owner;
+	int err = 0;
+
+	if (!covb_attached() || !covb_plat_alive())
+		return -COVB_ENOTCONN;
+	if (!options)
+		options = &plain;
+	if (!options_ok(options))
+		return -COVB_EINVAL;
+	covb_plat_lock();
+	owner = claim_slot();
+	if (!owner) {
+		err = -COVB_ENOSPC;
+		goto unlock;
+	}
+	describe(owner, options);
+	covb_queue_drop(owner);
+	if (options->flags & COVBUF_OWNER_KCOV)
+		err = covb_target_create(owner, options->target_words);
+	if (err)
+		retire(&owner->rcu);
+	else
+		*out = owner;
+unlock:
+	covb_plat_unlock();
+	return err;
+}
+
+/* The private half of an owner that another process made: everything is recorded for it. */
+COVBUF_NOINSTR struct covbuf_owner *covb_owner_adopt(uint32_t index)
+{
+	const struct covbuf_auto *automatic = &covb_engine.automatic;
+	struct covbuf_owner *owner;
+	uint64_t none = 0;
+
+	if (index >= covb_engine.nr_owners)
+		return NULL;
+	owner = &covb_engine.owners[index];
+	if (covb_load(&owner->config))
+		return owner;
+	/* the same values whoever writes them */
+	covb_store(&owner->slot, &covb_engine.owner_slots[index]);
+	covb_store(&owner->index, index);
+	covb_store(&owner->generation, 1);
+	covb_store(&owner->epoch, 1);
+	covb_barrier();
+	covb_cas_release(&owner->config, &none,
+			 COVB_CONFIG(1, automatic->mode, automatic->kind, automatic->area_class,
+				     (automatic->flags & COVBUF_AUTO_UNIQUE ? COVBUF_OWNER_UNIQUE : 0) |
+					     (automatic->flags & COVBUF_AUTO_UNIQUE_CONTEXT ?
+						      COVBUF_OWNER_UNIQUE_CONTEXT : 0) |
+					     (automatic->flags & COVBUF_AUTO_GROW ? COVBUF_OWNER_GROW : 0) |
+					     (automatic->flags & COVBUF_AUTO_KEEP ? COVBUF_OWNER_KEEP : 0)));
+	return owner;
+}
+
+struct covbuf_owner *covbuf_owner_get(struct covbuf_owner *owner)
+{
+	covb_fetch_add(&owner->refs, 1); /* relaxed: the caller has a reference */
+	return owner;
+}
+
+/* ---- handles --------------------------------------------------------------------------------- */
+
+static bool handle_ok(uint64_t handle, bool common)
+{
+	if (handle & ~(COVBUF_SUBSYSTEM_MASK | COVBUF_INSTANCE_MASK))
+		return false;
+	if ((handle & COVBUF_SUBSYSTEM_MASK) == COVBUF_SUBSYSTEM_COMMON)
+		return common && (handle & COVBUF_INSTANCE_MASK);
+	return !common;
+}
+
+static void remove_handles(struct covbuf_owner *owner)
+{
+	for (uint32_t i = 0; i < owner->nr_handles; i++)
+		covb_handle_remove(owner->handles[i]);
+	owner->nr_handles = 0;
+	covb_store(&owner->slot->nr_handles, 0);
+	if (owner->common_handle) {
+		struct covbuf_context *ctx = covb_plat_context();
+
+		if (ctx && ctx->common_handle == owner->common_handle)
+			ctx->common_handle = 0;
+		owner->common_handle = 0;
+		covb_store(&owner->slot->common_handle, 0);
+	}
+	owner->remote = false;
+}
+
+static int add_handle(struct covbuf_owner *owner, uint64_t handle)
+{
+	int err = covb_handle_add(handle, owner);
+
+	if (!err)
+		owner->handles[owner->nr_handles++] = handle;
+	return err;
+}
+
+static int add_handles(struct covbuf_owner *owner, const uint64_t *handles, uint32_t nr_handles, uint64_t common)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < nr_handles && !err; i++)
+		err = add_handle(owner, handles[i]);
+	if (common && !err)
+		err = add_handle(owner, common);
+	if (err)
+		remove_handles(owner);
+	return err;
+}
+
+/* ---- enable and disable ---------------------------------------------------------------------- */
+
+static void begin(struct covbuf_owner *owner)
+{
+	if (is_enabled(owner))
+		return;
+	covb_store(&owner->epoch, covb_epoch_next());
+	covb_queue_drop(owner); /* what an earlier enable left uncollected is stale from now on */
+	raise_sequence(owner);
+}
+
+static int start_local(struct covbuf_owner *owner, struct covbuf_context *ctx)
+{
+	uint64_t token = covb_section_start(ctx, owner, owner->generation, 0, COVB_FRAME_LOCAL);
+	struct covb_frame *frame = token ? covb_context_find(ctx, token) : NULL;
+
+	if (!frame)
+		return -COVB_ENOSPC;
+	if (frame->kind == COVB_KIND_VOID) {
+		covb_section_stop(ctx, token);
+		return -COVB_ENOSPC;
+	}
+	owner->local = ctx;
+	owner->local_token = token;
+	return 0;
+}
+
+int covbuf_enable(struct covbuf_owner *owner)
+{
+	struct covbuf_context *ctx = open_context();
+	bool was_enabled;
+	int err;
+
+	if (!ctx)
+		return covb_attached() ? -COVB_ESHUTDOWN : -COVB_ENOTCONN;
+	covb_plat_lock();
+	if (owner->local) {
+		err = -COVB_EBUSY;
+		goto unlock;
+	}
+	was_enabled = is_enabled(owner);
+	begin(owner);
+	err = start_local(owner, ctx);
+	if (err && !was_enabled)
+		raise_sequence(owner);
+unlock:
+	covb_plat_unlock();
+	return err;
+}
+
+int covbuf_remote_enable(struct covbuf_owner *owner, const uint64_t *handles, uint32_t nr_handles,
+			 uint64_t common_handle)
+{
+	struct covbuf_context *ctx = open_context();
+	int err;
+
+	if (!ctx)
+		return covb_attached() ? -COVB_ESHUTDOWN : -COVB_ENOTCONN;
+	if (nr_handles > COVBUF_REMOTE_MAX_HANDLES || (nr_handles && !handles) || (!nr_handles && !common_handle))
+		return -COVB_EINVAL;
+	for (uint32_t i = 0; i < nr_handles; i++)
+		if (!handle_ok(handles[i], false))
+			return -COVB_EINVAL;
+	if (common_handle && !handle_ok(common_handle, true))
+		return -COVB_EINVAL;
+	covb_plat_lock();
+	if (owner->remote) {
+		err = -COVB_EBUSY;
+		goto unlock;
+	}
+	err = add_handles(owner, handles, nr_handles, common_handle);
+	if (err)
+		goto unlock;
+	owner->remote = true;
+	covb_store(&owner->slot->nr_handles, owner->nr_handles);
+	if (common_handle) {
+		owner->common_handle = common_handle;
+		covb_store(&owner->slot->common_handle, common_handle);
+		ctx->common_handle = common_handle;
+	}
+	begin(owner);
+unlock:
+	covb_plat_unlock();
+	return err;
+}
+
+/* Under the lock. */
+static int stop_local(struct covbuf_owner *owner, struct covbuf_context *ctx)
+{
+	struct covb_frame *top;
+	int err;
+
+	if (!owner->local)
+		return 0;
+	if (owner->local != ctx)
+		return -COVB_EINVAL;
+	top = covb_load(&ctx->top);
+	if (!top || top->token != owner->local_token)
+		return -COVB_EBUSY;
+	err = covb_section_stop(ctx, owner->local_token);
+	if (err)
+		return err;
+	owner->local = NULL;
+	owner->local_token = 0;
+	return 0;
+}
+
+static int disable_locked(struct covbuf_owner *owner)
+{
+	int err;
+
+	if (!is_enabled(owner))
+		return -COVB_EINVAL;
+	/* first the local area, which belongs to this enable; then the sequence, which ends it */
+	err = stop_local(owner, covb_plat_context());
+	if (err)
+		return err;
+	remove_handles(owner);
+	raise_sequence(owner);
+	return 0;
+}
+
+int covbuf_disable(struct covbuf_owner *owner)
+{
+	int err;
+
+	covb_plat_lock();
+	err = disable_locked(owner);
+	covb_plat_unlock();
+	return err;
+}
+
+/* The caller has a section of the owner open, or a signal handler of it interrupted a merge. */
+static bool would_deadlock(const struct covbuf_owner *owner)
+{
+	struct covbuf_context *ctx = covb_plat_context();
+	struct covb_context_private *priv = ctx ? covb_load(&ctx->priv) : NULL;
+	const struct covb_frame *frame = ctx ? covb_load(&ctx->top) : NULL;
+
+	if (priv && priv->merging == owner->index + 1)
+		return true;
+	for (; frame; frame = frame->prev)
+		if (frame->kind != COVB_KIND_VOID && frame->owner == owner->index && !(frame->flags & COVB_FRAME_LOCAL))
+			return true;
+	return false;
+}
+
+int covbuf_disable_wait(struct covbuf_owner *owner)
+{
+	int err;
+
+	if (would_deadlock(owner))
+		return -COVB_EDEADLK;
+	err = covbuf_disable(owner);
+	if (!err)
+		covb_merge_wait(owner);
+	return err;
+}
+
+int covbuf_reset(struct covbuf_owner *owner)
+{
+	struct covbuf_context *ctx = covb_plat_context();
+	bool local;
+	int err;
+
+	covb_plat_lock();
+	local = owner->local != NULL;
+	err = is_enabled(owner) ? stop_local(owner, ctx) : -COVB_EINVAL;
+	if (err)
+		goto unlock;
+	raise_sequence(owner);
+	covb_merge_wait(owner);
+	covb_target_clear(owner);
+	begin(owner);
+	if (local)
+		err = start_local(owner, ctx);
+unlock:
+	covb_plat_unlock();
+	return err;
+}
+
+void covbuf_owner_put(struct covbuf_owner *owner)
+{
+	/* acq_rel: partner is itself; what was done with the other references is done before the owner goes */
+	if (covb_fetch_add_acq_rel(&owner->refs, -1u) != 1)
+		return;
+	covb_plat_lock();
+	if (is_enabled(owner) && disable_locked(owner)) {
+		/* another thread collects for it: its area goes back as stale when that thread pops it */
+		remove_handles(owner);
+		raise_sequence(owner);
+	}
+	owner->local = NULL;
+	covb_merge_wait(owner);
+	covb_queue_drop(owner);
+	covb_target_destroy(owner);
+	covb_plat_unlock();
+	covb_plat_call_rcu(&owner->rcu, retire);
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Sections: what a context does on behalf of an owner.
+ *
+ * start: find the owner, see that it is enabled, take an area, push it. stop: pop, hand over. An owner
+ * needs no reference while its sections run: its slot is type-stable, and its sequence, which never
+ * goes back, tells at the stop and to the reader whether the section is still wanted.
+ */
+#include "engine.h"
+
+/* Write down whose area this is, for readers. */
+COVBUF_NOINSTR void covb_area_describe(struct covbuf_context *ctx, struct covb_frame *frame)
+{
+	struct covb_context_private *priv = ctx->priv;
+	struct covbuf_area *area = &covb_engine.areas[frame->area];
+
+	covb_store(&area->mode, frame->mode);
+	covb_store(&area->kind, frame->kind);
+	covb_store(&area->nr_words,
+		   frame->kind == COVBUF_RING ?
+			   (uint32_t)(frame->mask + 1) * (frame->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1) :
+			   covbuf_class_words(frame->area_class));
+	covb_store(&area->owner, frame->owner + 1);
+	covb_store(&area->context, (uint32_t)(priv->slot - covb_engine.contexts) + 1);
+	covb_store(&area->sequence, frame->sequence);
+	covb_store(&area->handle, frame->handle);
+	covb_store(&area->pid, priv->pid);
+	covb_store(&area->tid, priv->tid);
+	covb_store(&area->module_generation, covb_load(covb_engine.module_generation));
+	covb_store(&area->serial, frame->serial);
+	covb_store(&area->filled_words, 0);
+	covb_store(&area->token, frame->token);
+}
+
+static COVBUF_NOINSTR void set_unique(struct covbuf_context *ctx, struct covb_frame *frame,
+				      const struct covbuf_owner *owner, uint32_t flags)
+{
+	struct covb_context_private *priv = ctx->priv;
+
+	frame->unique.epoch = flags & COVBUF_OWNER_UNIQUE ? covb_load(&owner->epoch) : COVBUF_EPOCH_NONE;
+	frame->unique.seen = NULL;
+	frame->unique.seen_epoch = 0;
+	if (flags & COVBUF_OWNER_UNIQUE_CONTEXT) {
+		frame->unique.seen = covb_seen_marks(priv, &frame->unique.seen_epoch);
+		ctx->nr_seen = priv->nr_seen;
+	}
+}
+
+/* An area for the section, or a frame that counts what it is given; NULL: not even that. */
+static COVBUF_NOINSTR struct covb_frame *get_frame(struct covbuf_context *ctx, uint64_t config)
+{
+	struct covb_frame *frame = covb_pool_take(ctx, COVB_CONFIG_CLASS(config));
+
+	if (frame) {
+		frame->token = (uint64_t)(frame->area + 1) << 32 | (uint32_t)COVBUF_FLAG_GENERATION(frame->flag);
+		covb_frame_prepare(frame, COVB_CONFIG_MODE(config), COVB_CONFIG_KIND(config));
+		return frame;
+	}
+	frame = covb_context_void(ctx);
+	if (!frame)
+		return NULL;
+	frame->token = 1ull << 63 | (uint64_t)(uintptr_t)frame;
+	frame->area_class = (uint8_t)COVB_CONFIG_CLASS(config);
+	frame->wanted_kind = (uint8_t)COVB_CONFIG_KIND(config);
+	covb_frame_prepare(frame, COVB_CONFIG_MODE(config), COVB_KIND_VOID);
+	return frame;
+}
+
+/*
+ * Start a section for the owner if it is enabled and still of this generation. The context is open.
+ * Any level; lock-free. 0: it was not started, and that is counted.
+ */
+COVBUF_NOINSTR covbuf_token covb_section_start(struct covbuf_context *ctx, struct covbuf_owner *owner,
+					       uint32_t generation, uint64_t handle, uint16_t flags)
+{
+	/*
+	 * acquire, then acquire: the sequence before the config and again after it. Partner: the release
+	 * in covb_sequence_raise(); the config changes only while the sequence is even, so the same odd
+	 * value twice means that this config is its.
+	 */
+	uint64_t sequence = covb_load_acquire(&owner->slot->sequence);
+	uint64_t config = covb_load_acquire(&owner->config);
+	struct covb_frame *frame;
+
+	if (!(sequence & 1) || COVB_CONFIG_GENERATION(config) != generation ||
+	    covb_load(&owner->slot->sequence) != sequence) {
+		covb_count(ctx, COVBUF_LOST_UNKNOWN);
+		return 0;
+	}
+	frame = get_frame(ctx, config);
+	if (!frame) {
+		covb_count(ctx, COVBUF_LOST_NO_AREA);
+		return 0;
+	}
+	if (COVB_CONFIG_FLAGS(config) & COVBUF_OWNER_GROW)
+		flags |= COVB_FRAME_GROW;
+	if (COVB_CONFIG_FLAGS(config) & COVBUF_OWNER_KEEP)
+		flags |= COVB_FRAME_KEEP;
+	frame->flags = flags;
+	frame->owner = owner->index;
+	frame->sequence = sequence;
+	frame->handle = handle;
+	frame->level = covb_plat_level();
+	frame->held = NULL;
+	frame->serial = 0;
+	frame->grown_seen = 0;
+	frame->refusals = 0;
+	set_unique(ctx, frame, owner, COVB_CONFIG_FLAGS(config));
+	if (COVBUF_LIKELY(frame->kind != COVB_KIND_VOID))
+		covb_area_describe(ctx, frame);
+	covb_context_push(ctx, frame);
+	return frame->token;
+}
+
+/* Pop down to and including the section's frame, and hand over all that was popped. */
+COVBUF_NOINSTR int covb_section_stop(struct covbuf_context *ctx, uint64_t token)
+{
+	struct covb_frame *frame = covb_context_find(ctx, token);
+	uint64_t *cursor;
+	bool last;
+
+	if (!frame)
+		return -COVB_EINVAL;
+	if (frame->level != covb_plat_level())
+		return -COVB_EBUSY;
+	do {
+		frame = covb_context_pop(ctx, &cursor);
+		if (!frame)
+			return -COVB_EINVAL;
+		last = frame->token == token;
+		if (!last)
+			frame->flags |= COVB_FRAME_DIRTY;
+		covb_handoff(ctx, frame, cursor);
+	} while (!last);
+	return 0;
+}
+
+COVBUF_NOINSTR covbuf_token covbuf_remote_start(uint64_t handle)
+{
+	struct covbuf_context *ctx = covb_plat_context();
+	struct covbuf_owner *owner;
+	uint32_t generation;
+
+	if (!ctx || !handle)
+		return 0;
+	if (COVBUF_UNLIKELY(!covb_plat_alive())) {
+		if (covb_attached())
+			covb_context_forget(ctx, false);
+		return 0;
+	}
+	owner = covb_handle_find(handle, &generation);
+	if (!owner) {
+		covb_count(ctx, COVBUF_LOST_UNKNOWN);
+		return 0;
+	}
+	if (COVBUF_UNLIKELY(!covb_load(&ctx->priv)) && !covb_context_open(ctx)) {
+		covb_count(ctx, COVBUF_LOST_SHUT);
+		return 0;
+	}
+	return covb_section_start(ctx, owner, generation, handle, 0);
+}
+
+COVBUF_NOINSTR int covbuf_remote_stop(covbuf_token token)
+{
+	struct covbuf_context *ctx = covb_plat_context();
+
+	if (!token)
+		return 0;
+	if (!ctx || !covb_plat_alive())
+		return -COVB_EINVAL;
+	return covb_section_stop(ctx, token);
+}
+
+COVBUF_NOINSTR covbuf_token covbuf_push(struct covbuf_owner *owner)
+{
+	struct covbuf_context *ctx = covb_plat_context();
+
+	if (!ctx || !covb_plat_alive())
+		return 0;
+	if (COVBUF_UNLIKELY(!covb_load(&ctx->priv)) && !covb_context_open(ctx)) {
+		covb_count(ctx, COVBUF_LOST_SHUT);
+		return 0;
+	}
+	return covb_section_start(ctx, owner, owner->generation, 0, 0);
+}
+
+COVBUF_NOINSTR int covbuf_pop(covbuf_token token)
+{
+	return covbuf_remote_stop(token);
+}
+
+COVBUF_NOINSTR uint64_t covbuf_common_handle(void)
+{
+	struct covbuf_context *ctx = covb_plat_context();
+
+	return ctx ? covb_load(&ctx->common_handle) : 0;
+}
+
+COVBUF_NOINSTR void covbuf_set_common_handle(uint64_t handle)
+{
+	struct covbuf_context *ctx = covb_plat_context();
+
+	if (ctx)
+		covb_store(&ctx->common_handle, handle);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Rings: areas that a consumer drains while they are written, for traces of any length.
+ *
+ * Every record has an index that never wraps and starts at 1 << 63; slot i of the ring serves index k
+ * where k mod N is i, and is free for exactly that k: while free it holds k itself. Bit 63 is never set
+ * in a record, so a slot tells what it is. The consumer takes a record, leaves the index of the next
+ * lap, then moves its position.
+ *
+ * An append behind its consumer by a whole ring is lost; it is never written over what was not read.
+ * The writer's own index may go back over filled slots, as a linear cursor may, and is raised to the
+ * consumer's position when it falls behind it. It never goes back to the load of the index: that would
+ * leave a hole that nobody fills, and the consumer would wait for it.
+ */
+#include "engine.h"
+
+static COVBUF_NOINSTR uint32_t record_words(const struct covb_frame *frame)
+{
+	return frame->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
+}
+
+/* The slot's word that tells what it is: a CMP record's last. */
+static COVBUF_NOINSTR uint64_t *slot_of(const struct covb_frame *frame, uint64_t k)
+{
+	uint32_t step = record_words(frame);
+
+	return &frame->ring[(k & frame->mask) * step + step - 1];
+}
+
+/* Make the words a ring: half of a class's bytes, the largest power of two that leaves the guard words alone. */
+COVBUF_NOINSTR void covb_ring_prepare(struct covb_frame *frame)
+{
+	struct covbuf_area *area = &covb_engine.areas[frame->area];
+	uint64_t nr = covbuf_class_bytes(frame->area_class) / 16 / record_words(frame);
+
+	frame->ring = frame->start;
+	frame->mask = nr - 1;
+	frame->index = COVBUF_RING_START;
+	frame->position = &area->position;
+	for (uint64_t k = 0; k < nr; k++)
+		covb_store(slot_of(frame, k), COVBUF_RING_START | k);
+	/* release: partner is the consumer's acquire; the slots are free before there is a position in them */
+	covb_store_release(&area->position, COVBUF_RING_START);
+}
+
+static COVBUF_NOINSTR bool try_index(struct covb_frame *frame, uint64_t k, const uint64_t *record)
+{
+	uint64_t *slot = slot_of(frame, k);
+
+	/* relaxed: the slot is what is decided about, and a PC record is the slot */
+	if (covb_load(slot) != k)
+		return false;
+	if (frame->mode == COVBUF_MODE_CMP) {
+		/* acquire: partner is the consumer's release of the slot; it has read the operands before we write over them */
+		if (covb_load_acquire(slot) != k)
+			return false;
+		covb_store(slot - 3, record[0]);
+		covb_store(slot - 2, record[1]);
+		covb_store(slot - 1, record[2]);
+		/* release: partner is the consumer's acquire of the pc */
+		covb_store_release(slot, record[3]);
+	} else {
+		covb_store(slot, record[0]);
+	}
+	return true;
+}
+
+/* Append to the ring on top. Wait-free: at most one lap. */
+COVBUF_NOINSTR bool covb_ring_append(struct covbuf_context *ctx, struct covb_frame *frame, const uint64_t *record)
+{
+	uint64_t k = covb_load(&frame->index);
+	uint64_t position;
+
+	covb_store(&frame->index, k + 1);
+	covb_barrier(); /* same CPU: claimed before it is tested */
+	if (COVBUF_LIKELY(try_index(frame, k, record)))
+		return true;
+	/*
+	 * Read once: with a second reading the position could move between the test for full and the
+	 * test of the slot. acquire: partner is the consumer's release; slots behind it are free for the
+	 * next lap. A position that is nonsense makes the ring look full.
+	 */
+	position = covb_load_acquire(frame->position);
+	if (k < position)
+		k = position;
+	for (;; k++) {
+		if (k - position > frame->mask) {
+			covb_store(&frame->index, k);
+			covb_barrier();
+			covb_count(ctx, COVBUF_LOST_FULL);
+			return false;
+		}
+		covb_store(&frame->index, k + 1);
+		covb_barrier();
+		if (try_index(frame, k, record))
+			return true;
+	}
+}

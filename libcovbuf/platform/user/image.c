@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Instrumented images: how each finds the engine, its range of sites, and the marks of unique mode for
+ * images whose callbacks have no guard word of their own.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "user.h"
+
+static uint32_t count_sites(const struct covbuf_image *image)
+{
+	if (image->guards)
+		return (uint32_t)(image->guards_end - image->guards);
+	return (uint32_t)((image->text_end - image->text_start) >> 2);
+}
+
+static bool wants_marks(const struct covbuf_image *image)
+{
+	return covb_engine.automatic.enabled && (covb_engine.automatic.flags & COVBUF_AUTO_UNIQUE) &&
+	       !image->seen && image->nr_sites && image->text_end > image->text_start;
+}
+
+/* Zeroed with use. Without them the image records every time: more, not less. */
+static void make_marks(struct covbuf_image *image)
+{
+	size_t bytes = ((image->text_end - image->text_start) / 4 + 1) * sizeof(uint32_t);
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p != MAP_FAILED)
+		covb_store_release(&image->seen, (uint32_t *)p);
+}
+
+void covb_images_refresh(void)
+{
+	for (struct covb_image_entry *entry = covb_images.first; entry; entry = entry->next)
+		if (wants_marks(entry->image))
+			make_marks(entry->image);
+}
+
+static int attach_locked(struct covbuf_image *image)
+{
+	struct covb_image_entry *entry;
+	uint32_t generation;
+
+	if (image->engine)
+		return -EALREADY;
+	entry = calloc(1, sizeof(*entry));
+	if (!entry)
+		return -ENOMEM;
+	entry->image = image;
+	entry->next = covb_images.first;
+	image->engine = entry;
+	image->nr_sites = count_sites(image);
+	image->site_base = covb_sites_reserve(image->nr_sites);
+	image->slow_pc = (bool (*)(uint64_t *, uint64_t))covbuf_append_slow_pc;
+	image->slow_cmp =
+		(bool (*)(uint64_t *, uint64_t, uint64_t, uint64_t, uint64_t))covbuf_append_slow_cmp;
+	if (wants_marks(image))
+		make_marks(image);
+	if (covb_attached())
+		covb_modules_sync(covb_segment, covb_engine.proc, &generation);
+	/* release: partner is the acquire in covb_images_sweep() */
+	covb_store_release(&covb_images.first, entry);
+	covb_store_release(&image->tls_offset,
+			   (intptr_t)((char *)covbuf_context() - (char *)__builtin_thread_pointer()));
+	return 0;
+}
+
+int covbuf_image_attach(struct covbuf_image *image, uint32_t abi)
+{
+	int err;
+
+	if (abi != COVBUF_ABI)
+		return -EPROTO;
+	covb_init();
+	covb_plat_lock();
+	err = attach_locked(image);
+	covb_plat_unlock();
+	return err;
+}
+
+static void free_entry(struct covb_rcu_head *head)
+{
+	free((char *)head - offsetof(struct covb_image_entry, rcu));
+}
+
+void covbuf_image_detach(struct covbuf_image *image)
+{
+	struct covb_image_entry *entry, **link;
+	uint32_t generation;
+
+	covb_plat_lock();
+	entry = image->engine;
+	if (!entry)
+		goto unlock;
+	covb_store_release(&image->tls_offset, (intptr_t)0);
+	for (link = &covb_images.first; *link && *link != entry; link = &(*link)->next)
+		;
+	if (*link)
+		covb_store_release(link, entry->next);
+	image->engine = NULL;
+	if (image->seen)
+		munmap(image->seen, ((image->text_end - image->text_start) / 4 + 1) * sizeof(uint32_t));
+	image->seen = NULL;
+	if (covb_attached())
+		covb_modules_sync(covb_segment, covb_engine.proc, &generation);
+	covb_plat_call_rcu(&entry->rcu, free_entry);
+unlock:
+	covb_plat_unlock();
+}

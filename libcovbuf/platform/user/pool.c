@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The pool for those who want areas of their own: a ticket names the area and this taking of it.
+ */
+#include <errno.h>
+
+#include "user.h"
+
+#define TICKET(area, flag) (COVBUF_FLAG_GENERATION(flag) << 20 | (area))
+#define TICKET_AREA(t) ((uint32_t)(t) & 0xfffff)
+#define TICKET_GENERATION(t) ((t) >> 20)
+
+int covbuf_area_take(uint32_t area_class, uint64_t **words, uint64_t *nr_words, uint64_t *ticket)
+{
+	struct covbuf_context *ctx = covbuf_context();
+	struct covb_frame *frame;
+
+	if (!covb_attached())
+		return -ENOTCONN;
+	if (area_class >= COVBUF_NR_CLASSES)
+		return -EINVAL;
+	frame = covb_pool_take(ctx, area_class);
+	if (!frame)
+		return -ENOSPC;
+	*words = frame->start;
+	*nr_words = covbuf_class_words(area_class);
+	*ticket = TICKET(frame->area, frame->flag);
+	return 0;
+}
+
+int covbuf_area_give(uint64_t ticket)
+{
+	uint64_t flag = COVBUF_FLAG(TICKET_GENERATION(ticket), covb_engine.proc, COVBUF_AREA_HELD);
+	uint32_t area = TICKET_AREA(ticket);
+
+	if (!covb_attached())
+		return -ENOTCONN;
+	if (area >= covb_engine.nr_areas_max || !covb_plat_alive())
+		return -ESTALE;
+	if (!covb_flag_give(&covb_engine.areas[area], flag))
+		return -ESTALE;
+	covbuf_context()->hint = area;
+	return 0;
+}
+
+int covbuf_pool_grow(uint32_t area_class, uint32_t nr)
+{
+	return covb_attached() ? covbuf_segment_grow(covb_segment, area_class, nr) : -ENOTCONN;
+}
+
+int covbuf_pool_shrink(uint32_t area_class, uint32_t nr)
+{
+	return covb_attached() ? covbuf_segment_shrink(covb_segment, area_class, nr) : -ENOTCONN;
+}
