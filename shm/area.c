@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * One area, as a reader sees it: is what the directory says of it possible, which of its words are
+ * records, and how it is made empty again for the pool.
+ *
+ * The checks work on a copy, so what they have seen is what is used afterwards. The words themselves
+ * may be changed by a peer that breaks the rules while they are looked at: each is loaded once.
+ */
+#include <errno.h>
+
+#include "area.h"
+
+#define LINE_WORDS (COVBUF_LINE_BYTES / 8)
+#define PREFETCH_LINES 8
+
+bool covb_area_same(const struct covbuf_area *a, const struct covbuf_area *b)
+{
+	return COVBUF_FLAG_GENERATION(a->flag) == COVBUF_FLAG_GENERATION(b->flag) &&
+	       a->offset_bytes == b->offset_bytes && a->area_class == b->area_class && a->nr_words == b->nr_words &&
+	       a->mode == b->mode && a->kind == b->kind && a->owner == b->owner && a->context == b->context &&
+	       a->sequence == b->sequence && a->handle == b->handle && a->pid == b->pid && a->tid == b->tid &&
+	       a->serial == b->serial && a->token == b->token && a->module_generation == b->module_generation;
+}
+
+bool covb_area_place_ok(const struct covb_layout *layout, uint64_t size_bytes, const struct covbuf_area *area)
+{
+	uint64_t end = size_bytes < layout->limit_bytes ? size_bytes : layout->limit_bytes;
+	uint64_t offset = area->offset_bytes;
+
+	if (area->area_class >= COVBUF_NR_CLASSES || offset % COVBUF_PART_BYTES)
+		return false;
+	return offset >= layout->data_offset_bytes && offset <= end &&
+	       covbuf_class_bytes(area->area_class) <= end - offset;
+}
+
+static bool power_of_two(uint64_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+/* mode, kind and nr_words fit one another and the class, which has been checked. */
+static bool contents_ok(const struct covbuf_area *area)
+{
+	uint64_t all_words = covbuf_class_bytes(area->area_class) / 8;
+	uint32_t record_words;
+
+	if (area->mode >= COVBUF_NR_MODES)
+		return false;
+	record_words = covb_record_words(area->mode);
+	switch (area->kind) {
+	case COVBUF_LINEAR:
+		return area->nr_words <= covbuf_class_words(area->area_class) && area->nr_words % record_words == 0;
+	case COVBUF_RING:
+		return area->nr_words <= all_words && area->nr_words % record_words == 0 &&
+		       power_of_two(area->nr_words / record_words);
+	case COVBUF_COUNTED:
+		return area->nr_words >= 1 && area->nr_words <= all_words;
+	default:
+		return false;
+	}
+}
+
+/* An area that describes nobody's records: in the pool, or taken a moment ago. */
+static void forget_contents(struct covbuf_area *area)
+{
+	struct covbuf_area bare = {
+		.flag = area->flag, .offset_bytes = area->offset_bytes, .area_class = area->area_class,
+	};
+
+	*area = bare;
+}
+
+int covb_area_check(const struct covb_layout *layout, uint64_t size_bytes, struct covbuf_area *area)
+{
+	uint32_t state = COVBUF_FLAG_STATE(area->flag);
+
+	if (state == COVBUF_AREA_NONE)
+		return -ENOENT;
+	if (state > COVBUF_AREA_RETIRED)
+		return -EPROTO;
+	if (!covb_area_place_ok(layout, size_bytes, area))
+		return -EPROTO;
+	if (state == COVBUF_AREA_FREE || state == COVBUF_AREA_RETIRED) {
+		forget_contents(area);
+		return 0;
+	}
+	if (!contents_ok(area)) {
+		/* The taker describes an area after it has taken it, so half a description is not damage then. */
+		if (state != COVBUF_AREA_HELD)
+			return -EPROTO;
+		forget_contents(area);
+	}
+	if (area->owner > layout->owners.nr)
+		area->owner = 0;
+	if (area->context > layout->contexts.nr)
+		area->context = 0;
+	if (area->next > layout->areas.nr)
+		area->next = 0;
+	return 0;
+}
+
+void covb_scan_linear(const uint64_t *words, uint64_t nr_words, uint32_t mode, uint64_t *to, struct covb_scan *out)
+{
+	uint32_t record_words = covb_record_words(mode);
+	uint64_t records = 0, holes = 0, empty = 0, end = 0;
+
+	for (uint64_t i = 0; i + record_words <= nr_words; i += record_words) {
+		uint64_t word = covb_load(&words[i + record_words - 1]);
+
+		if (to) {
+			for (uint32_t j = 0; j + 1 < record_words; j++)
+				to[i + j] = covb_load(&words[i + j]);
+			to[i + record_words - 1] = word;
+		}
+		if (covb_is_record(word)) {
+			records++;
+			holes += empty;
+			empty = 0;
+			end = i + record_words;
+		} else if (!word) {
+			empty++;
+		}
+	}
+	out->records = records;
+	out->holes = holes;
+	out->nr_words = end;
+}
+
+void covb_scan_counted(const uint64_t *words, uint64_t nr_words, uint32_t mode, uint64_t *to, struct covb_scan *out)
+{
+	uint32_t record_words = covb_record_words(mode);
+	uint64_t room = (nr_words - 1) / record_words;
+	uint64_t count = covb_load_acquire(&words[0]); /* partner: the merger's release, after the records */
+
+	if (count > room)
+		count = room;
+	covb_scan_linear(words + 1, count * record_words, mode, to, out);
+}
+
+/* Zero a line unless it is zero, so that pages which were never written stay untouched. */
+static void zero_line(uint64_t *line)
+{
+	uint64_t any = 0;
+
+	for (unsigned int i = 0; i < LINE_WORDS; i++)
+		any |= covb_load(&line[i]);
+	if (!any)
+		return;
+	for (unsigned int i = 0; i < LINE_WORDS; i++)
+		covb_store(&line[i], 0);
+}
+
+void covb_area_set_guard(uint64_t *words, uint64_t nr_words)
+{
+	for (uint64_t i = nr_words - COVBUF_GUARD_WORDS; i < nr_words; i++) {
+		if (covb_load(&words[i]) != COVBUF_GUARD_VALUE)
+			covb_store(&words[i], COVBUF_GUARD_VALUE);
+	}
+}
+
+/* Fetching the lines for writing ahead of time makes this 0.4 ns a word beside a running producer, not 4. */
+void covb_words_clean(uint64_t *words, uint64_t nr_words)
+{
+	for (uint64_t i = 0; i < nr_words - COVBUF_GUARD_WORDS; i += LINE_WORDS) {
+		if (i + PREFETCH_LINES * LINE_WORDS < nr_words)
+			covb_prefetch_write(&words[i + PREFETCH_LINES * LINE_WORDS]);
+		zero_line(&words[i]);
+	}
+	covb_area_set_guard(words, nr_words);
+}
+
+void covb_area_clean(const struct covbuf_segment *segment, uint32_t area)
+{
+	uint64_t nr_words = 0;
+	uint64_t *words = covb_segment_words(segment, area, &nr_words);
+
+	if (words)
+		covb_words_clean(words, nr_words);
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The consumer's pass over a segment: finished areas are visited in place, emptied and given back to
+ * the pool; rings are taken from while they are written; what the dead held comes back.
+ *
+ * Every number that is read from the segment is read once, checked, and used from the local. Lists are
+ * followed for as many steps as there are areas and no further, and an area is ours only if its flag
+ * could be moved from the value that was seen: whatever the bytes are, a pass ends, and touches nothing
+ * but the segment.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "core/flag.h"
+#include "core/queue.h"
+#include "collector.h"
+
+/* ---- a pass ---------------------------------------------------------------------------------- */
+
+static bool cannot_shrink(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals >= 0 && (seals & F_SEAL_SHRINK);
+}
+
+static uint64_t largest_area_bytes(const struct covb_layout *layout)
+{
+	uint64_t largest = covbuf_class_bytes(COVBUF_NR_CLASSES - 1);
+
+	return largest < layout->limit_bytes ? largest : layout->limit_bytes;
+}
+
+int covb_drain_init(struct covb_drain *d, struct covbuf_segment *segment, unsigned int flags, covbuf_batch_fn fn,
+		    void *arg)
+{
+	const struct covb_layout *layout = &segment->layout;
+
+	*d = (struct covb_drain){
+		.segment = segment, .flags = flags, .fn = fn, .arg = arg, .in_place = cannot_shrink(segment->fd),
+		.holder = COVB_HOLDER_CONSUMER,
+	};
+	/* Mostly never touched, so it costs address space only. */
+	d->taken = malloc(layout->areas.nr * sizeof(*d->taken) + 1);
+	d->queued = malloc(layout->areas.nr + 1);
+	d->copy = malloc(largest_area_bytes(layout) + 1);
+	if (d->taken && d->queued && d->copy)
+		return 0;
+	covb_drain_fini(d);
+	return -ENOMEM;
+}
+
+void covb_drain_fini(struct covb_drain *d)
+{
+	free(d->taken);
+	free(d->queued);
+	free(d->copy);
+}
+
+int covb_drain_run(struct covb_drain *d, int (*body)(struct covb_drain *d))
+{
+	int err = covb_guard_push(&d->guard, d->segment->base, d->segment->layout.limit_bytes);
+
+	if (err)
+		return err;
+	if (sigsetjmp(d->guard.env, 0)) {
+		covb_guard_pop(&d->guard);
+		return -EIO;
+	}
+	covb_guard_arm(&d->guard);
+	err = body(d);
+	covb_guard_pop(&d->guard);
+	return err;
+}
+
+/* ---- queues ---------------------------------------------------------------------------------- */
+
+bool covb_drain_claim(struct covb_drain *d, uint32_t i, uint64_t seen, uint64_t *flag)
+{
+	*flag = seen;
+	return covb_flag_move(&d->segment->areas[i], flag, d->holder, COVBUF_AREA_READING);
+}
+
+/*
+ * Make the areas of a list ours, newest first. One that is not queued is not: a list that leads in a
+ * circle comes to areas that are ours already, and the number of steps ends it. The link is read before
+ * the area is moved, and believed if the area was queued then: a link only changes in an area that has
+ * been given back and taken again. Elsewhere it is followed for what it is worth.
+ */
+static uint32_t claim_list(struct covb_drain *d, uint32_t head)
+{
+	struct covbuf_area *areas = d->segment->areas;
+	uint32_t nr_areas = covb_segment_nr_areas(d->segment);
+	uint32_t nr_taken = 0;
+
+	for (uint32_t steps = 0; head && steps < nr_areas; steps++) {
+		uint32_t i = head - 1;
+		uint64_t seen;
+
+		if (i >= nr_areas) {
+			d->damaged = true;
+			break;
+		}
+		seen = covb_load_acquire(&areas[i].flag); /* acquire: the link is read after it */
+		head = covb_load(&areas[i].next);
+		if (COVBUF_FLAG_STATE(seen) != COVBUF_AREA_QUEUED ||
+		    !covb_drain_claim(d, i, seen, &d->taken[nr_taken].flag)) {
+			d->damaged = true;
+			continue;
+		}
+		d->taken[nr_taken++].area = i;
+	}
+	return nr_taken;
+}
+
+/* Put areas taken[0..nr) back, so that the newest is on top again. */
+static void queue_again(struct covb_drain *d, uint32_t owner, uint32_t nr)
+{
+	struct covbuf_area *areas = d->segment->areas;
+
+	while (nr--) {
+		struct covb_taken *t = &d->taken[nr];
+
+		if (!covb_flag_move(&areas[t->area], &t->flag, d->holder, COVBUF_AREA_QUEUED))
+			continue;
+		covb_queue_push(&d->segment->owners[owner], areas, t->area);
+		covb_fetch_add(&d->segment->owners[owner].queued, (uint64_t)-1); /* it was counted before */
+	}
+}
+
+int covb_drain_queue(struct covb_drain *d, uint32_t owner)
+{
+	uint32_t head = covb_queue_take_all(&d->segment->owners[owner]);
+	uint32_t nr_taken = claim_list(d, head);
+	int err = 0;
+
+	while (nr_taken && !err) {
+		nr_taken--;
+		err = covb_drain_deliver(d, d->taken[nr_taken].area, d->taken[nr_taken].flag, false);
+	}
+	if (err)
+		queue_again(d, owner, nr_taken);
+	return err;
+}
+
+/* What is finished for a KCOV owner is merged by its own process. */
+static bool merges(const struct covbuf_owner_slot *slot)
+{
+	return (covb_load(&slot->state) & 0xff) == COVBUF_OWNER_LIVE && (covb_load(&slot->flags) & COVBUF_OWNER_KCOV);
+}
+
+static int drain_queues(struct covb_drain *d)
+{
+	for (uint32_t o = 0; o < d->segment->layout.owners.nr; o++) {
+		int err;
+
+		if (!covb_load(&d->segment->owners[o].queue) || merges(&d->segment->owners[o]))
+			continue;
+		err = covb_drain_queue(d, o);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int drain_live(struct covb_drain *d)
+{
+	uint32_t nr_areas = covb_segment_nr_areas(d->segment);
+
+	for (uint32_t i = 0; i < nr_areas; i++) {
+		int err = covb_ring_drain_live(d, i);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int drain_all(struct covb_drain *d)
+{
+	int err = drain_queues(d);
+
+	if (!err && (d->flags & COVBUF_DRAIN_LIVE))
+		err = drain_live(d);
+	if (!err && (d->flags & COVBUF_DRAIN_AUDIT))
+		err = covb_audit_leftovers(d);
+	if (!err && (d->flags & COVBUF_DRAIN_AUDIT))
+		err = covb_audit_dead(d);
+	return err;
+}
+
+COVBUF_PUBLIC int covbuf_drain(struct covbuf_segment *segment, unsigned int flags, covbuf_batch_fn fn, void *arg,
+			       struct covbuf_drained *out)
+{
+	struct covb_drain d;
+	int err;
+
+	if (!segment->consumer || !segment->base)
+		return -EPERM;
+	err = covb_drain_init(&d, segment, flags, fn, arg);
+	if (err)
+		return err;
+	err = covb_drain_run(&d, drain_all);
+	if (out)
+		*out = d.sum;
+	covb_drain_fini(&d);
+	return err ? err : d.damaged ? -EPROTO : 0;
+}

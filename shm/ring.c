@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Taking records out of a ring, finished or still in use.
+ *
+ * Slot k of the ring's endless sequence is word (or CMP record) k modulo its size; it holds k itself
+ * while it is free, then the record, and k + size once the record was taken, which is the free value of
+ * the next lap. All free values have bit 63, no record has. The consumer of a ring in use goes in
+ * order and never past a slot that is not filled; in a finished ring it takes all slots that are.
+ *
+ * Serves the collector. Records are copied out, since they may begin anywhere in the ring.
+ */
+#include "collector.h"
+
+#define BATCH_WORDS 8192
+#define PREFETCH_WORDS (8 * COVBUF_LINE_BYTES / 8)
+
+struct ring {
+	uint64_t *words;
+	uint64_t nr_slots;	/* a power of two */
+	uint32_t record_words;
+};
+
+static struct ring ring_of(const struct covbuf_area *area, uint64_t *words)
+{
+	struct ring ring = { .words = words, .record_words = covb_record_words(area->mode) };
+
+	ring.nr_slots = area->nr_words / ring.record_words;
+	return ring;
+}
+
+/* The word that says whether slot k holds a record. */
+static uint64_t *key_of(const struct ring *ring, uint64_t k)
+{
+	return &ring->words[((k & (ring->nr_slots - 1)) + 1) * ring->record_words - 1];
+}
+
+/* Copy the record of slot k, if there is one. */
+static bool copy_record(const struct ring *ring, uint64_t k, uint64_t *to)
+{
+	const uint64_t *key = key_of(ring, k);
+	/* acquire: partner is the producer's release of a CMP record's pc, after the three words before it */
+	uint64_t word = covb_load_acquire(key);
+
+	if (!covb_is_record(word))
+		return false;
+	for (uint32_t j = ring->record_words - 1; j; j--)
+		to[ring->record_words - 1 - j] = covb_load(key - j);
+	to[ring->record_words - 1] = word;
+	return true;
+}
+
+/* Slots that were claimed and never filled: up to where the writer was, if it said so, else to the last record. */
+static uint64_t end_of_claims(const struct covbuf_area *area, const struct ring *ring, uint64_t first)
+{
+	uint64_t claims = area->claimed - first;
+
+	return claims <= ring->nr_slots ? claims : 0;
+}
+
+void covb_ring_gather(struct covb_drain *d, const struct covbuf_area *area, const uint64_t *words,
+		      struct covb_scan *out)
+{
+	struct ring ring = ring_of(area, (uint64_t *)words);
+	uint64_t first = area->position, end = end_of_claims(area, &ring, first);
+
+	*out = (struct covb_scan){ 0 };
+	for (uint64_t n = 0; n < ring.nr_slots; n++) {
+		if (!copy_record(&ring, first + n, &d->copy[out->nr_words]))
+			continue;
+		out->records++;
+		out->nr_words += ring.record_words;
+		if (n >= end)
+			end = n + 1;
+	}
+	out->holes = end - out->records;
+}
+
+/* ---- in use ---------------------------------------------------------------------------------- */
+
+/* Copy up to max records from slot first on, as far as there is no gap. */
+static uint64_t copy_ready(const struct ring *ring, uint64_t first, uint64_t max, uint64_t *to)
+{
+	uint64_t n = 0;
+
+	while (n < max) {
+		covb_prefetch_write(key_of(ring, first + n + PREFETCH_WORDS / ring->record_words));
+		if (!copy_record(ring, first + n, to + n * ring->record_words))
+			break;
+		n++;
+	}
+	return n;
+}
+
+/*
+ * Whether what was copied is of the ring that was described: the taker describes an area after it has
+ * taken it, and before it records, so the same description on both sides of the records is theirs.
+ */
+static bool still_in_use(struct covb_drain *d, uint32_t i, const struct covbuf_area *area, uint64_t position)
+{
+	const struct covbuf_area *entry = &d->segment->areas[i];
+	struct covbuf_area now;
+
+	covb_mb(); /* the records before the description */
+	if (covb_load(&entry->flag) != area->flag || covb_load(&entry->position) != position)
+		return false;
+	return !covb_drain_describe(d, i, area->flag, &now) && covb_area_same(&now, area);
+}
+
+/* Make n slots free for the next lap. */
+static void mark_taken(const struct ring *ring, uint64_t *position, uint64_t first, uint64_t n)
+{
+	for (uint64_t k = first; k != first + n; k++) {
+		/* release: the record was read before the producer may store the next one there */
+		covb_store_release(key_of(ring, k), k + ring->nr_slots);
+		/* release: partner is the producer's acquire when it finds the ring full; the slot is free by then */
+		covb_store_release(position, k + 1);
+	}
+}
+
+/* Only a ring that is being collected for an owner that wants it, and that is no recording. */
+static bool may_take(struct covb_drain *d, const struct covbuf_area *area)
+{
+	if (area->kind != COVBUF_RING || !area->nr_words || !covb_drain_wanted(d, area))
+		return false;
+	return !covb_drain_keeps(d, area->owner - 1);
+}
+
+int covb_ring_drain_live(struct covb_drain *d, uint32_t i)
+{
+	struct covbuf_area *entry = &d->segment->areas[i];
+	uint64_t flag = covb_load_acquire(&entry->flag);
+	struct covbuf_area area;
+	struct ring ring;
+	uint64_t first, taken = 0;
+	int err = 0;
+
+	if (COVBUF_FLAG_STATE(flag) != COVBUF_AREA_HELD)
+		return 0;
+	err = covb_drain_describe(d, i, flag, &area);
+	if (err) {
+		d->damaged = true;
+		return 0;
+	}
+	if (!may_take(d, &area))
+		return 0;
+	if (!(area.position & COVBUF_RING_START)) {
+		d->damaged = true; /* its free values would be taken for records */
+		return 0;
+	}
+	ring = ring_of(&area, (uint64_t *)(d->segment->base + area.offset_bytes));
+	first = area.position;
+	while (taken < ring.nr_slots && !err) {
+		uint64_t room = BATCH_WORDS / ring.record_words, left = ring.nr_slots - taken;
+		uint64_t n = copy_ready(&ring, first, room < left ? room : left, d->copy);
+
+		if (!n || !still_in_use(d, i, &area, first))
+			break;
+		mark_taken(&ring, &entry->position, first, n);
+		d->sum.records += n;
+		err = covb_drain_visit(d, &area, d->copy, n * ring.record_words);
+		first += n;
+		taken += n;
+	}
+	return err;
+}
