@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The pool: tickets, double gives, exhaustion, threads. */
+#include "fixture.h"
+
+#include <pthread.h>
+
+Test(pool, an_area_that_was_given_twice_is_refused)
+{
+	uint64_t *words, nr_words, ticket, again;
+
+	attach_with(2);
+	cr_assert_eq(covbuf_area_take(0, &words, &nr_words, &ticket), 0);
+	cr_assert_eq(covbuf_area_give(ticket), 0);
+	cr_assert_eq(covbuf_area_give(ticket), -ESTALE);
+	cr_assert_eq(covbuf_area_take(0, &words, &nr_words, &again), 0);
+	cr_assert_neq(again, ticket);
+	cr_assert_eq(covbuf_area_give(ticket), -ESTALE);
+	cr_assert_eq(covbuf_area_give(again), 0);
+}
+
+Test(pool, every_area_can_be_taken_once)
+{
+	uint64_t *words, nr_words, tickets[4096];
+	uint32_t all;
+	uint32_t n = 0;
+
+	attach_with(500);
+	all = free_areas();
+	while (!covbuf_area_take(0, &words, &nr_words, &tickets[n]))
+		n++;
+	cr_assert_geq(n, all - all / 8); /* the scan is bounded: it may miss some at the far end */
+	for (uint32_t i = 0; i < n; i++)
+		cr_assert_eq(covbuf_area_give(tickets[i]), 0);
+	cr_assert_eq(free_areas(), all);
+}
+
+Test(pool, areas_have_guard_words_behind_them)
+{
+	uint64_t *words, nr_words, ticket;
+
+	attach_with(2);
+	cr_assert_eq(covbuf_area_take(0, &words, &nr_words, &ticket), 0);
+	cr_assert_eq(words[0], 0);
+	cr_assert_eq(words[nr_words - 1], 0);
+	for (uint32_t i = 0; i < COVBUF_GUARD_WORDS; i++)
+		cr_assert_eq(words[nr_words + i], COVBUF_GUARD_VALUE);
+}
+
+static void *churn(void *arg)
+{
+	uint64_t *words, nr_words, ticket;
+	uintptr_t me = (uintptr_t)arg;
+
+	for (int i = 0; i < 200000; i++) {
+		if (covbuf_area_take(0, &words, &nr_words, &ticket))
+			continue;
+		cr_assert_eq(words[0], 0);
+		__atomic_store_n(&words[0], me, __ATOMIC_RELAXED);
+		cr_assert_eq(__atomic_load_n(&words[0], __ATOMIC_RELAXED), me);
+		__atomic_store_n(&words[0], 0, __ATOMIC_RELAXED);
+		cr_assert_eq(covbuf_area_give(ticket), 0);
+	}
+	return NULL;
+}
+
+Test(pool, threads_never_share_an_area)
+{
+	pthread_t threads[4];
+	uint32_t before;
+
+	attach_with(2);
+	before = free_areas();
+	for (uintptr_t i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, churn, (void *)(i + 1));
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	cr_assert_eq(free_areas(), before);
+}
+
+Test(pool, classes_are_kept_apart)
+{
+	uint64_t *words, nr_words, ticket;
+
+	attach_with(2);
+	cr_assert_eq(covbuf_area_take(3, &words, &nr_words, &ticket), -ENOSPC);
+	cr_assert_eq(covbuf_pool_grow(3, 1), 1);
+	cr_assert_eq(covbuf_area_take(3, &words, &nr_words, &ticket), 0);
+	cr_assert_eq(nr_words, (65536u << 3) / 8 - COVBUF_GUARD_WORDS);
+	cr_assert_eq(covbuf_area_take(COVBUF_NR_CLASSES, &words, &nr_words, &ticket), -EINVAL);
+}
