@@ -8,9 +8,15 @@
 #ifndef COVB_SHM_H
 #define COVB_SHM_H
 
+#include <pthread.h>
+
+#include <covbuf/atomic.h>
 #include <covbuf/segment.h>
 
 struct covb_arena;
+
+/* Holder that is no process slot: the maker, while it takes a free area out of the pool for good. */
+#define COVB_HOLDER_MAKER (COVBUF_MAX_PROCS - 1)
 
 /* Where the tables are; checked against the storage. Offsets are those of the header, so they never change. */
 struct covb_layout {
@@ -20,16 +26,31 @@ struct covb_layout {
 	struct covbuf_auto automatic;
 };
 
+/* What the maker remembers of an area it made. The directory says the same, but others write there. */
+struct covb_made {
+	uint64_t offset_bytes;	/* 0: retired */
+	uint32_t area_class;
+};
+
 struct covbuf_segment {
 	int fd;			/* close-on-exec */
 	int lock_fd;		/* an open file description of our own, for the locks; or -1 */
+	uint64_t device, inode;	/* of the file: a program may close our descriptors and reuse their numbers */
 	uint32_t refs;
 	unsigned int flags;	/* COVBUF_OPEN_* */
 	bool maker;		/* this process made it */
 	bool consumer;		/* this process holds the consumer's lock */
 	uint32_t maker_pid;	/* getpid() when it was made: a fork child is not the maker */
 	struct covb_layout layout;
-	struct covb_arena *arena; /* maker only */
+	uint32_t procs_seen;	/* header->procs_changed at the last wait */
+	pthread_mutex_t modules_lock; /* this process's threads, in module.c */
+
+	/* Maker only, under grow_lock. */
+	pthread_mutex_t grow_lock;
+	struct covb_arena *arena;
+	struct covb_made *made;	/* layout.areas.nr */
+	uint32_t nr_made, nr_retired;
+	uint64_t size_bytes;	/* of the storage */
 
 	/* Mapped: limit_bytes, and a private guard page behind. NULL for an observer. */
 	char *base;
@@ -52,6 +73,38 @@ uint64_t *covb_segment_words(const struct covbuf_segment *segment, uint32_t area
 /* Say why, if anybody wants to know; returns err. */
 int covb_say(struct covbuf_message *why, int err, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* layout.c */
+
+/* Where everything goes in a new segment, and how many areas it begins with. Errors: -EINVAL. */
+int covb_layout_plan(const struct covbuf_segment_options *options, struct covb_layout *layout, uint32_t *nr_initial,
+		     struct covbuf_message *why);
+
+/* Whether a header can be believed. name: for the message. Errors: -EPROTO. */
+int covb_layout_check(const char *name, const struct covbuf_header *header, uint64_t storage_bytes, bool mapped,
+		      struct covb_layout *layout, struct covbuf_message *why);
+
+/* storage.c: the file behind a segment */
+int covb_storage_create(const char *where, int *fd, struct covbuf_message *why);
+void covb_storage_remove(const char *where);
+int covb_storage_open(const char *where, bool write, int *fd, struct covbuf_message *why);
+int covb_storage_seal(int fd);
+
+/* Make sure that storage for these bytes exists, extending the file. Errors: -ENOSPC, -EFBIG, ... */
+int covb_storage_reserve(int fd, uint64_t offset_bytes, uint64_t bytes);
+
+/* Whether fd still is the segment's file. Async signal safe. */
+bool covb_storage_is(const struct covbuf_segment *segment, int fd);
+
+/* Lock or unlock one byte through the segment's own description. Never waits. Errors: -EBUSY, -EBADF, -ENOENT. */
+int covb_storage_lock(struct covbuf_segment *segment, uint64_t byte);
+void covb_storage_unlock(struct covbuf_segment *segment, uint64_t byte);
+
+/* Whether nobody but this segment object holds the lock; false where that cannot be found out. */
+bool covb_storage_lock_free(const struct covbuf_segment *segment, uint64_t byte);
+
+/* wait.c: a process came or went, or its modules changed: wake who waits for that. */
+void covb_announce(struct covbuf_segment *segment);
+
 /* process.c */
 
 /* Take a process slot for the caller and lock it. *proc: its index, never 0. -ENOSPC: none free, even after an audit. */
@@ -62,6 +115,8 @@ void covb_process_leave(struct covbuf_segment *segment, uint32_t proc);
 
 /* In a fork child: let go of the parent's lock without releasing it. Async signal safe. */
 void covb_process_forget(struct covbuf_segment *segment);
+
+/* liveness.c */
 
 /* Whether the holder of a slot has gone. Never true for a slot that is held, whatever the segment says of its pid. */
 bool covb_process_dead(struct covbuf_segment *segment, uint32_t proc);
@@ -89,5 +144,8 @@ void covb_area_clean(const struct covbuf_segment *segment, uint32_t area);
 
 /* Set guard words where a hole was punched. */
 void covb_area_set_guard(uint64_t *words, uint64_t nr_words);
+
+/* collect.c: visit what is queued for one owner. Returns areas finished, what fn returned, or a negative error number. */
+int covb_collect_owner(struct covbuf_segment *segment, uint32_t owner, uint32_t holder, covbuf_batch_fn fn, void *arg);
 
 #endif

@@ -124,7 +124,7 @@ struct covbuf_header {
 	uint32_t module_generation; /* raised by every load and unload; release */
 	uint64_t lost_contexts;	/* threads that found no context slot; relaxed, by anyone */
 	uint64_t lost_procs;	/* processes that found no slot */
-	uint64_t lost_modules;	/* images that found no row */
+	uint64_t lost_modules;	/* images that found no row, each time one was looked for */
 
 	struct covbuf_class classes[COVBUF_NR_CLASSES] __attribute__((aligned(COVBUF_LINE_BYTES)));
 };
