@@ -3,7 +3,8 @@
  * Ways to leave a program on which no destructor runs: inline counters are recorded first.
  *
  * These stand before the C library's in the search order, so they are for programs that are linked
- * dynamically; a call within the C library does not pass here (abort() from assert() does not). A
+ * dynamically; a call within the C library does not pass here (abort() from assert() does not). The
+ * program itself must have counters: those of its libraries alone are not enough to look here. A
  * vfork child that execs records its parent's counters, in its parent's name, which is right: it is
  * its parent until then.
  */
@@ -17,19 +18,28 @@
 
 #include <covbuf/sancov.h>
 
+#include "images.h"
+
 #define EXIT_HOOK COVBUF_PUBLIC COVBUF_NOINSTR
 
 extern char **environ;
 
+/* In a program without counters these functions are the C library's own, locks and all. */
+static COVBUF_NOINSTR void record_counters(void)
+{
+	if (covb_has_counters())
+		covbuf_counters_sync();
+}
+
 static COVBUF_NOINSTR void *next(const char *name)
 {
-	covbuf_counters_sync();
+	record_counters();
 	return dlsym(RTLD_NEXT, name);
 }
 
 __attribute__((noreturn)) EXIT_HOOK void _exit(int status)
 {
-	covbuf_counters_sync();
+	record_counters();
 	for (;;)
 		syscall(SYS_exit_group, status);
 }
@@ -59,7 +69,7 @@ __attribute__((noreturn)) EXIT_HOOK void abort(void)
 
 EXIT_HOOK int execve(const char *path, char *const argv[], char *const envp[])
 {
-	covbuf_counters_sync();
+	record_counters();
 	return (int)syscall(SYS_execve, path, argv, envp);
 }
 

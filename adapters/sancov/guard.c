@@ -54,9 +54,9 @@ COVB_HOT void __sanitizer_cov_trace_pc_guard(uint32_t *guard)
 	slot = covb_slot_pc(ctx);
 	if (COVBUF_LIKELY(!slot))
 		return;
-	if (epoch != COVBUF_EPOCH_NONE)
+	if (epoch < COVBUF_EPOCH_CONTEXT)
 		covb_append_pc_site(ctx, slot, COVB_CALLER(), guard, epoch);
-	else if (COVBUF_UNLIKELY(ctx->seen != NULL))
+	else if (COVBUF_UNLIKELY(epoch == COVBUF_EPOCH_CONTEXT))
 		append_guard_seen(ctx, slot, COVB_CALLER(), guard);
 	else
 		covb_append_pc_unmarked(ctx, slot, COVB_CALLER(), guard);

@@ -94,6 +94,11 @@ COVBUF_NOINSTR void covb_counters_registered(struct covb_sancov_image *owner)
 	owner->image->sync = record_counters;
 }
 
+COVBUF_NOINSTR bool covb_has_counters(void)
+{
+	return covbuf_this_image.sync != NULL;
+}
+
 __attribute__((constructor(ATTACH_PRIORITY))) static COVBUF_NOINSTR void attach(void)
 {
 #if defined(COVBUF_IMAGE)

@@ -39,8 +39,9 @@ struct covb_sancov_image {
 COVBUF_HIDDEN void covb_counters_record(struct covb_sancov_image *owner);
 COVBUF_HIDDEN void covb_counters_forget(struct covb_sancov_image *owner);
 
-/* image.c, images_preload.c: the image has counters. */
+/* image.c, images_preload.c: the image has counters; whether any has. */
 COVBUF_HIDDEN void covb_counters_registered(struct covb_sancov_image *owner);
+COVBUF_HIDDEN bool covb_has_counters(void);
 
 #if defined(COVBUF_SANCOV_PRELOAD)
 
@@ -48,12 +49,6 @@ COVBUF_HIDDEN void covb_counters_registered(struct covb_sancov_image *owner);
 COVBUF_HIDDEN struct covbuf_image *covb_image_of_text(uint64_t pc);
 COVBUF_HIDDEN struct covbuf_image *covb_image_of_guard(const uint32_t *guard);
 COVBUF_HIDDEN struct covb_sancov_image *covb_image_of_data(const void *address);
-extern COVBUF_HIDDEN bool covb_images_marked;
-
-COVBUF_INLINE COVBUF_NOINSTR bool covb_marks_text(void)
-{
-	return covb_load(&covb_images_marked);
-}
 
 #else
 
@@ -61,11 +56,6 @@ COVBUF_INLINE COVBUF_NOINSTR bool covb_marks_text(void)
 extern COVBUF_HIDDEN struct covbuf_image covbuf_this_image;
 extern COVBUF_HIDDEN struct covb_sancov_image covb_this_sancov_image;
 extern COVBUF_HIDDEN const char covb_text_wanted;
-
-COVBUF_INLINE COVBUF_NOINSTR bool covb_marks_text(void)
-{
-	return covb_load(&covbuf_this_image.seen) != NULL;
-}
 
 COVBUF_INLINE COVBUF_NOINSTR struct covbuf_image *covb_image_of_text(uint64_t pc)
 {

@@ -26,8 +26,6 @@ static struct covbuf_image counted_images[NR_IMAGES];
 static uint32_t nr_images, nr_counted;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-bool covb_images_marked;
-
 COVBUF_NOINSTR struct covbuf_image *covb_image_of_text(uint64_t pc)
 {
 	uint32_t nr = covb_load_acquire(&nr_images);
@@ -119,6 +117,11 @@ COVBUF_NOINSTR void covb_counters_registered(struct covb_sancov_image *owner)
 	covbuf_image_attach(owner->image, COVBUF_ABI);
 }
 
+COVBUF_NOINSTR bool covb_has_counters(void)
+{
+	return nr_counted != 0;
+}
+
 static COVBUF_NOINSTR void forget_counters(void)
 {
 	for (uint32_t i = 0; i < nr_counted; i++)
@@ -186,7 +189,6 @@ __attribute__((constructor(101))) static COVBUF_NOINSTR void find_images(void)
 {
 	dl_iterate_phdr(add_text, NULL);
 	pthread_atfork(NULL, NULL, forget_counters);
-	covb_store(&covb_images_marked, true);
 }
 
 __attribute__((destructor(101))) static COVBUF_NOINSTR void record_all(void)

@@ -9,6 +9,9 @@
 
 void covbuf_counters_sync(void)
 {
+	/* shut, or collecting comparisons: the counters keep what they have */
+	if (!covb_load(&covbuf_context()->cursor[COVBUF_MODE_PC]))
+		return;
 	covb_plat_rcu_read_lock();
 	/* acquire: pairs with the release that put the entry on the list */
 	for (const struct covb_image_entry *entry = covb_load_acquire(&covb_images.first); entry;

@@ -27,6 +27,8 @@ struct covb_frame;
 
 /* An epoch that no guard word ever holds: every site is recorded, none is marked. */
 #define COVBUF_EPOCH_NONE 0xffffffffu
+/* Likewise; each site once in this context, whose marks are behind seen. */
+#define COVBUF_EPOCH_CONTEXT 0xfffffffeu
 
 /*
  * Written by its own thread only, and by handlers that interrupt it, which leave it as they found it.

@@ -85,7 +85,7 @@ COVB_COLD __attribute__((cold)) void covb_append_pc_first_slow(uint64_t *slot, u
 	if (COVB_SLOW_PC(slot, pc)) {
 		uint32_t epoch = covb_load(&covbuf_context()->epoch);
 
-		if (epoch != COVBUF_EPOCH_NONE)
+		if (epoch < COVBUF_EPOCH_CONTEXT)
 			covb_store(mark, epoch);
 	}
 }
@@ -118,13 +118,13 @@ COVBUF_INLINE COVBUF_NOINSTR void covb_append_pc_unmarked(struct covbuf_context 
 COVB_COLD void covb_append_pc_seen(struct covbuf_context *ctx, uint64_t *slot, uint64_t pc, uint32_t site)
 {
 	uint32_t epoch = ctx->seen_epoch;
-	uint32_t *mark;
+	uint32_t *mark = covb_load(&ctx->seen);
 
-	if (COVBUF_UNLIKELY(site >= ctx->nr_seen)) {
+	if (COVBUF_UNLIKELY(!mark || site >= ctx->nr_seen)) {
 		covb_append_pc(ctx, slot, pc);
 		return;
 	}
-	mark = &ctx->seen[site];
+	mark += site;
 	if (covb_load(mark) != epoch)
 		covb_append_pc_site(ctx, slot, pc, mark, epoch);
 }
@@ -155,9 +155,9 @@ COVBUF_INLINE COVBUF_NOINSTR void covbuf_trace_pc(uint64_t pc)
 COVBUF_INLINE COVBUF_NOINSTR void covb_append_pc_once(struct covbuf_context *ctx, uint64_t *slot, uint64_t pc,
 						      uint32_t *mark, uint32_t epoch, uint32_t site)
 {
-	if (epoch != COVBUF_EPOCH_NONE)
+	if (epoch < COVBUF_EPOCH_CONTEXT)
 		covb_append_pc_site(ctx, slot, pc, mark, epoch);
-	else if (COVBUF_UNLIKELY(ctx->seen != NULL))
+	else if (COVBUF_UNLIKELY(epoch == COVBUF_EPOCH_CONTEXT))
 		covb_append_pc_seen(ctx, slot, pc, site);
 	else
 		covb_append_pc_unmarked(ctx, slot, pc, mark);

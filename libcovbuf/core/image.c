@@ -30,7 +30,7 @@ void covb_images_sweep(void)
 
 		for (uint32_t *guard = image->guards; guard && guard < image->guards_end; guard++)
 			covb_store(guard, 0);
-		for (uint32_t i = 0; image->seen && i < image->nr_sites; i++)
+		for (uintptr_t i = 0; image->seen && i < (image->text_end - image->text_start + 3) >> 2; i++)
 			covb_store(&image->seen[i], 0);
 	}
 	covb_plat_rcu_read_unlock();

@@ -31,7 +31,7 @@ static bool is_enabled(const struct covbuf_owner *owner)
 /* A new epoch for unique mode. At the wrap all marks are wiped, so that none of an old epoch counts. */
 uint32_t covb_epoch_next(void)
 {
-	if (++covb_engine.epoch == COVBUF_EPOCH_NONE) {
+	if (++covb_engine.epoch >= COVBUF_EPOCH_CONTEXT) {
 		covb_images_sweep();
 		covb_engine.epoch = 1;
 	}

@@ -43,6 +43,8 @@ static COVBUF_NOINSTR void set_unique(struct covbuf_context *ctx, struct covb_fr
 	if (flags & COVBUF_OWNER_UNIQUE_CONTEXT) {
 		frame->unique.seen = covb_seen_marks(priv, &frame->unique.seen_epoch);
 		ctx->nr_seen = priv->nr_seen;
+		if (frame->unique.seen && frame->unique.epoch == COVBUF_EPOCH_NONE)
+			frame->unique.epoch = COVBUF_EPOCH_CONTEXT;
 	}
 }
 

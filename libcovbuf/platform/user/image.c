@@ -9,20 +9,22 @@
 
 #include "user.h"
 
+/* Its guards, then a site for every fourth byte of the text that calls without a guard. */
 static uint32_t count_sites(const struct covbuf_image *image)
 {
-	if (image->guards)
-		return (uint32_t)(image->guards_end - image->guards);
-	return (uint32_t)((image->text_end - image->text_start) >> 2);
+	return (uint32_t)(image->guards_end - image->guards) +
+	       (uint32_t)((image->text_end - image->text_start + 3) >> 2);
 }
 
 static bool wants_marks(const struct covbuf_image *image)
 {
-	return covb_engine.automatic.enabled && (covb_engine.automatic.flags & COVBUF_AUTO_UNIQUE) &&
-	       !image->seen && image->nr_sites && image->text_end > image->text_start;
+	return covb_segment && !image->seen && image->text_end > image->text_start;
 }
 
-/* Zeroed with use. Without them the image records every time: more, not less. */
+/*
+ * Zeroed with use, which is when somebody asks for unique mode. Without them the image records every
+ * time: more, not less.
+ */
 static void make_marks(struct covbuf_image *image)
 {
 	size_t bytes = ((image->text_end - image->text_start) / 4 + 1) * sizeof(uint32_t);
