@@ -36,6 +36,7 @@ struct reader {
 	const struct covbuf_area *area;
 	uint32_t record_words;
 	uint64_t *again;	/* BLOCK_WORDS, for the second reading */
+	bool keep_marks;	/* a slot whose record was consumed is its mark, not zero */
 };
 
 static uint64_t smaller(uint64_t a, uint64_t b)
@@ -50,7 +51,15 @@ static int read_raw(const struct reader *r, uint64_t from, uint64_t nr, uint64_t
 
 /* ---- one record ------------------------------------------------------------------------------ */
 
-/* Decide about the record at out[], of which again[] is the second reading. Leaves the record, or zeroes. */
+/* What stays of a slot without a record. */
+static void clear_record(const struct reader *r, uint32_t words, uint64_t *out, uint64_t key)
+{
+	memset(out, 0, words * 8);
+	if (r->keep_marks && (key & COVBUF_NOT_A_RECORD))
+		out[words - 1] = key;
+}
+
+/* Decide about the record at out[], of which again[] is the second reading. Leaves the record, or nothing. */
 static int settle_record(const struct reader *r, uint64_t slot, uint32_t words, uint64_t *out, const uint64_t *again)
 {
 	uint64_t third[COVBUF_CMP_WORDS];
@@ -69,7 +78,7 @@ static int settle_record(const struct reader *r, uint64_t slot, uint32_t words, 
 	}
 	return 0;
 none:
-	memset(out, 0, words * 8);
+	clear_record(r, words, out, out[key] == again[key] ? again[key] : 0);
 	return 0;
 }
 
@@ -150,7 +159,7 @@ static void drop_marks(const struct reader *r, uint64_t nr, uint64_t *out)
 		return;
 	for (uint64_t n = 0; n < nr; n += step) {
 		if (!covb_is_record(out[n + step - 1]))
-			memset(&out[n], 0, step * 8);
+			clear_record(r, step, &out[n], out[n + step - 1]);
 	}
 }
 
@@ -254,10 +263,10 @@ static int check_argument(const struct covbuf_segment *segment, const struct cov
 	return err || copy.nr_words != area->nr_words ? -EINVAL : 0;
 }
 
-COVBUF_PUBLIC int64_t covbuf_view_words(struct covbuf_segment *segment, uint32_t i, const struct covbuf_area *area,
-					uint64_t from, uint64_t nr, uint64_t *out)
+static int64_t read_words(const struct covbuf_segment *segment, uint32_t i, const struct covbuf_area *area,
+			  uint64_t from, uint64_t nr, uint64_t *out, bool keep_marks)
 {
-	struct reader r = { .segment = segment, .i = i, .area = area };
+	struct reader r = { .segment = segment, .i = i, .area = area, .keep_marks = keep_marks };
 	uint64_t done = 0;
 	int err = check_argument(segment, area);
 
@@ -287,6 +296,12 @@ COVBUF_PUBLIC int64_t covbuf_view_words(struct covbuf_segment *segment, uint32_t
 	return err ? err : (int64_t)nr;
 }
 
+COVBUF_PUBLIC int64_t covbuf_view_words(struct covbuf_segment *segment, uint32_t i, const struct covbuf_area *area,
+					uint64_t from, uint64_t nr, uint64_t *out)
+{
+	return read_words(segment, i, area, from, nr, out, false);
+}
+
 /* ---- records --------------------------------------------------------------------------------- */
 
 /* A walk over an area's records, in the order in which they were claimed. */
@@ -306,10 +321,11 @@ static int visit_block(struct walk *w, uint64_t nr)
 	uint32_t step = covb_record_words(w->area->mode);
 
 	for (uint64_t n = 0; n + step <= nr; n += step) {
+		uint64_t key = w->block[n + step - 1];
 		int err;
 
-		if (!covb_is_record(w->block[n + step - 1])) {
-			w->empty++;
+		if (!covb_is_record(key)) {
+			w->empty += key == 0;
 			continue;
 		}
 		w->holes += w->empty;
@@ -325,8 +341,9 @@ static int visit_block(struct walk *w, uint64_t nr)
 static int visit_words(struct walk *w, uint64_t from, uint64_t to)
 {
 	while (from < to) {
-		int64_t got = covbuf_view_words(w->segment, w->i, w->area, from, smaller(to - from, BLOCK_WORDS),
-						w->block);
+		/* a ring's free slot may have been claimed, a linear area's mark was a record */
+		int64_t got = read_words(w->segment, w->i, w->area, from, smaller(to - from, BLOCK_WORDS), w->block,
+					 w->area->kind == COVBUF_LINEAR);
 		int err;
 
 		if (got <= 0)
