@@ -62,7 +62,7 @@ enum covbuf_loss {
 	COVBUF_LOST_UNKNOWN = 2,     /* sections: nobody has enabled the handle */
 	COVBUF_LOST_SHUT = 3,	     /* sections: the context could not be opened, or is closed for good */
 	COVBUF_LOST_LEVEL = 4,	     /* sections, or records in the kernel: at a level that never collects */
-	COVBUF_LOST_ABANDONED = 5,   /* popped by an outer stop, an unwind or a thread's death, and not delivered */
+	COVBUF_LOST_ABANDONED = 5,   /* sections: popped by an outer stop or an unwind; what they recorded is delivered */
 	COVBUF_LOST_STALE = 6,	     /* the owner was disabled or reset before the section stopped */
 	COVBUF_LOST_INVALID = 7,     /* a caller's own value that is no record: 0, or bit 63 set */
 	COVBUF_NR_LOSSES = 8,

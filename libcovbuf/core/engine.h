@@ -242,6 +242,7 @@ void covb_merge_wait(struct covbuf_owner *owner);
 void covb_area_describe(struct covbuf_context *ctx, struct covb_frame *frame);
 covbuf_token covb_section_start(struct covbuf_context *ctx, struct covbuf_owner *owner, uint32_t generation,
 				uint64_t handle, uint16_t flags);
+void covb_section_abandoned(struct covbuf_context *ctx, struct covb_frame *frame);
 int covb_section_stop(struct covbuf_context *ctx, uint64_t token);
 
 /* image.c: every instrumented image, newest first; changed under covb_plat_lock(), read under RCU */

@@ -114,6 +114,14 @@ COVBUF_NOINSTR covbuf_token covb_section_start(struct covbuf_context *ctx, struc
 	return frame->token;
 }
 
+/* Popped by somebody else than its own stop: an append in it may have been cut short. */
+COVBUF_NOINSTR void covb_section_abandoned(struct covbuf_context *ctx, struct covb_frame *frame)
+{
+	frame->flags |= COVB_FRAME_DIRTY;
+	if (!(frame->flags & COVB_FRAME_FILTER))
+		covb_count(ctx, COVBUF_LOST_ABANDONED);
+}
+
 /* Pop down to and including the section's frame, and hand over all that was popped. */
 COVBUF_NOINSTR int covb_section_stop(struct covbuf_context *ctx, uint64_t token)
 {
@@ -131,7 +139,7 @@ COVBUF_NOINSTR int covb_section_stop(struct covbuf_context *ctx, uint64_t token)
 			return -COVB_EINVAL;
 		last = frame->token == token;
 		if (!last)
-			frame->flags |= COVB_FRAME_DIRTY;
+			covb_section_abandoned(ctx, frame);
 		covb_handoff(ctx, frame, cursor);
 	} while (!last);
 	return 0;

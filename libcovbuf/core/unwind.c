@@ -43,7 +43,7 @@ COVBUF_NOINSTR int covbuf_unwind(const struct covbuf_mark *mark)
 	covb_plat_set_level(mark->level);
 	while ((frame = covb_load(&ctx->top)) != NULL && frame->token != mark->token) {
 		frame = covb_context_pop(ctx, &cursor);
-		frame->flags |= COVB_FRAME_DIRTY;
+		covb_section_abandoned(ctx, frame);
 		covb_handoff(ctx, frame, cursor);
 	}
 	if (frame)

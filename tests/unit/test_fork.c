@@ -185,6 +185,48 @@ Test(children, what_a_killed_process_recorded_is_there_and_its_areas_come_back)
 	cr_assert_eq(covbuf_segment_free_areas(segment, 0), before);
 }
 
+static uint32_t guard;
+
+Test(children, a_followed_child_finds_every_site_new)
+{
+	struct covbuf_segment *segment =
+		make_automatic(COVBUF_AUTO_FOLLOW | COVBUF_AUTO_KEEP | COVBUF_AUTO_GROW | COVBUF_AUTO_UNIQUE);
+	struct sum sum;
+	pid_t pid;
+
+	cr_assert_eq(covbuf_attach_segment(segment), 0);
+	for (int i = 0; i < 5; i++)
+		covbuf_trace_pc_site(&guard, 0, 1);
+	pid = fork();
+	if (!pid) {
+		for (int i = 0; i < 5; i++)
+			covbuf_trace_pc_site(&guard, 0, 100);
+		_exit(0);
+	}
+	wait_for(pid);
+	sum = look(segment);
+	cr_assert_eq(sum.records, 101);
+}
+
+Test(children, a_detached_process_records_nothing_and_holds_nothing)
+{
+	struct covbuf_segment *segment = make_automatic(COVBUF_AUTO_GROW);
+	struct covbuf_proc proc;
+	uint32_t before = covbuf_segment_free_areas(segment, 0);
+
+	cr_assert_eq(covbuf_attach_segment(segment), 0);
+	covbuf_trace_pc(1);
+	cr_assert_eq(covbuf_detach(), 0);
+	covbuf_trace_pc(2);
+	cr_assert_eq(covbuf_remote_start(1), 0);
+	cr_assert_eq(covbuf_detach(), -ENOTCONN);
+	cr_assert_eq(covbuf_view_proc(segment, 1, &proc), 0);
+	cr_assert_eq(proc.state & 0xff, COVBUF_PROC_ENDED);
+	cr_assert_eq(covbuf_segment_consume(segment), 0);
+	cr_assert_eq(covbuf_drain(segment, 0, NULL, NULL, NULL), 0);
+	cr_assert_eq(covbuf_segment_free_areas(segment, 0), before);
+}
+
 static void *record_some(void *arg)
 {
 	for (uint64_t i = 1; i <= 100; i++)

@@ -108,6 +108,7 @@ static int attach_locked(struct covbuf_segment *segment)
 		return err;
 	}
 	e->proc = proc;
+	e->epoch = 1; /* what an adopted owner begins with; a fork child goes on from there */
 	use_segment(e, segment);
 	covb_segment = segment;
 	covb_modules_sync(segment, proc, &generation);
@@ -164,14 +165,31 @@ int covbuf_attach_new(uint64_t limit_bytes)
 	return err;
 }
 
+static bool holds_an_area(const struct covb_engine *e)
+{
+	uint32_t nr_areas = covb_load_acquire(e->nr_areas);
+
+	for (uint32_t i = 0; i < nr_areas && i < e->nr_areas_max; i++) {
+		uint64_t flag = covb_load(&e->areas[i].flag);
+		uint32_t state = COVBUF_FLAG_STATE(flag);
+
+		if (COVBUF_FLAG_HOLDER(flag) == e->proc && state != COVBUF_AREA_ENDED && state != COVBUF_AREA_QUEUED)
+			return true;
+	}
+	return false;
+}
+
 int covbuf_detach(void)
 {
 	if (!covb_attached())
 		return -ENOTCONN;
 	covb_context_close(covbuf_context());
 	covb_plat_lock();
+	covb_store(covb_alive_word, 0);
 	covb_store_release(&covb_engine.state, COVB_ENGINE_OFF);
-	covb_process_leave(covb_segment, covb_engine.proc);
+	/* what other threads hold is taken back from the slot when the process has ended */
+	if (!holds_an_area(&covb_engine))
+		covb_process_leave(covb_segment, covb_engine.proc);
 	covb_plat_unlock();
 	return 0;
 }
