@@ -17,9 +17,6 @@
 #include "area.h"
 #include "guard.h"
 
-/* Holder of an area that the consumer reads: no process slot, and not the maker's number. */
-#define COVB_HOLDER_CONSUMER (COVBUF_MAX_PROCS - 2)
-
 struct covb_taken {
 	uint64_t flag;		/* as we have set it */
 	uint32_t area;

@@ -23,7 +23,7 @@ static const struct {
 	uint32_t entry_bytes;
 	uint32_t min, max; /* entries. Processes: entry 0 names nobody, the last holder is the maker's */
 } tables[NR_TABLES] = {
-	[PROCS] = { "process", sizeof(struct covbuf_proc), 2, COVB_HOLDER_MAKER },
+	[PROCS] = { "process", sizeof(struct covbuf_proc), 2, COVB_HOLDER_CONSUMER },
 	[CONTEXTS] = { "context", sizeof(struct covbuf_context_slot), 1, 1u << 20 },
 	[OWNERS] = { "owner", sizeof(struct covbuf_owner_slot), 1, 1u << 16 },
 	[MODULES] = { "module", sizeof(struct covbuf_module), 1, 1u << 20 },

@@ -18,6 +18,9 @@ struct covb_arena;
 /* Holder that is no process slot: the maker, while it takes a free area out of the pool for good. */
 #define COVB_HOLDER_MAKER (COVBUF_MAX_PROCS - 1)
 
+/* Likewise: the consumer, of an area that it reads. */
+#define COVB_HOLDER_CONSUMER (COVBUF_MAX_PROCS - 2)
+
 /* Where the tables are; checked against the storage. Offsets are those of the header, so they never change. */
 struct covb_layout {
 	uint64_t limit_bytes;
