@@ -185,7 +185,7 @@ Test(children, what_a_killed_process_recorded_is_there_and_its_areas_come_back)
 	cr_assert_eq(covbuf_segment_free_areas(segment, 0), before);
 }
 
-static uint32_t guard;
+static uint32_t guards[2];
 
 Test(children, a_followed_child_finds_every_site_new)
 {
@@ -195,17 +195,17 @@ Test(children, a_followed_child_finds_every_site_new)
 	pid_t pid;
 
 	cr_assert_eq(covbuf_attach_segment(segment), 0);
-	for (int i = 0; i < 5; i++)
-		covbuf_trace_pc_site(&guard, 0, 1);
+	for (uint32_t i = 0; i < 10; i++)
+		covbuf_trace_pc_site(&guards[i % 2], i % 2, 1);
 	pid = fork();
 	if (!pid) {
-		for (int i = 0; i < 5; i++)
-			covbuf_trace_pc_site(&guard, 0, 100);
+		for (uint32_t i = 0; i < 10; i++)
+			covbuf_trace_pc_site(&guards[i % 2], i % 2, 100);
 		_exit(0);
 	}
 	wait_for(pid);
 	sum = look(segment);
-	cr_assert_eq(sum.records, 101);
+	cr_assert_eq(sum.records, 202);
 }
 
 Test(children, a_detached_process_records_nothing_and_holds_nothing)
