@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "addresses.h"
+
+#include <stdlib.h>
+
+#include "command.h"
+
+void addresses_add(struct address_map *map, const struct covbuf_module *row, uint32_t module)
+{
+	if (row->start >= row->end || row->bias > row->start)
+		return;
+	map->ranges = must_grow(map->ranges, map->nr, &map->room, sizeof(*map->ranges));
+	map->ranges[map->nr++] = (struct address_range){
+		.start = row->start,
+		.end = row->end,
+		.bias = row->bias,
+		.pid = row->pid,
+		.proc = row->proc,
+		.loaded = row->loaded,
+		.unloaded = row->unloaded,
+		.module = module,
+	};
+	map->valid = false;
+}
+
+/* Generations wrap in principle; the difference is what counts. */
+static bool is_after(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) > 0;
+}
+
+static bool overlaps_selected(const struct address_map *map, const struct address_range *range)
+{
+	for (size_t i = 0; i < map->nr_selected; i++)
+		if (range->start < map->selected[i]->end && map->selected[i]->start < range->end)
+			return true;
+	return false;
+}
+
+/* Ranges of the process that were there when the area was taken; or, second, that came later. */
+static void select_ranges(struct address_map *map, bool by_slot, bool later)
+{
+	for (size_t i = 0; i < map->nr; i++) {
+		struct address_range *range = &map->ranges[i];
+
+		if (by_slot ? range->proc != map->proc : range->pid != map->pid)
+			continue;
+		if (is_after(range->loaded, map->generation) != later)
+			continue;
+		if (range->unloaded && !is_after(range->unloaded, map->generation))
+			continue;
+		if (!overlaps_selected(map, range))
+			map->selected[map->nr_selected++] = range;
+	}
+}
+
+void addresses_select(struct address_map *map, uint32_t pid, uint32_t proc, uint32_t generation)
+{
+	if (map->valid && map->pid == pid && map->proc == proc && map->generation == generation)
+		return;
+	map->pid = pid;
+	map->proc = proc;
+	map->generation = generation;
+	map->valid = true;
+	map->nr_selected = 0;
+	map->selected = must_realloc(map->selected, map->nr * sizeof(struct address_range *));
+	if (proc) {
+		select_ranges(map, true, false);
+		select_ranges(map, true, true);
+	}
+	if (map->nr_selected)
+		return;
+	select_ranges(map, false, false);
+	select_ranges(map, false, true);
+}
+
+void addresses_fini(struct address_map *map)
+{
+	free(map->ranges);
+	free(map->selected);
+	*map = (struct address_map){ 0 };
+}

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Joining a recording's addresses with the points of each binary, and these with the source.
+ */
+#include "coverage.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "binary.h"
+#include "command.h"
+#include "coverage_sort.h"
+#include "progress.h"
+#include "strings.h"
+#include "symbols.h"
+
+static void format_build_id(const uint8_t *id, uint32_t bytes, char *text)
+{
+	for (uint32_t i = 0; i < bytes && i < 32; i++)
+		sprintf(text + 2 * i, "%02x", id[i]);
+	text[2 * (bytes < 32 ? bytes : 32)] = 0;
+}
+
+/* ---- the right binary ------------------------------------------------------------------------ */
+
+static bool same_build(const struct binary *binary, const struct recording_module *module)
+{
+	return binary->build_id_bytes == module->build_id_bytes &&
+	       !memcmp(binary->build_id, module->build_id, module->build_id_bytes);
+}
+
+static bool check_build(const struct binary *binary, const struct recording_module *module, uint64_t created_ns,
+			uint64_t nr_pcs)
+{
+	char here[80], recorded[80];
+
+	if (module->build_id_bytes && !same_build(binary, module)) {
+		format_build_id(binary->build_id, binary->build_id_bytes, here);
+		format_build_id(module->build_id, module->build_id_bytes, recorded);
+		complain(binary->path,
+			 "it has changed since the recording (build-id %s, recorded %s); its %" PRIu64
+			 " addresses are left out; give the directory of the old one with --binaries",
+			 *here ? here : "none", recorded, nr_pcs);
+		return false;
+	}
+	if (!module->build_id_bytes && created_ns && binary->modified_ns > (int64_t)created_ns)
+		complain(binary->path,
+			 "it is newer than the recording and has no build-id to tell whether it changed; link it with "
+			 "-Wl,--build-id");
+	return true;
+}
+
+/* Where the binary was, or by its name in the directory that was given. */
+static struct binary *open_binary(const struct recording_module *module, const struct recording *recording,
+				  const struct coverage_options *options, uint64_t nr_pcs)
+{
+	const char *base = strrchr(module->path, '/');
+	struct covbuf_message why = { "" };
+	struct binary *binary;
+	char *other;
+	int err;
+
+	if (options->binary_directory) {
+		other = must_printf("%s/%s", options->binary_directory, base ? base + 1 : module->path);
+		err = binary_open(other, &binary, &why);
+		free(other);
+		if (!err && (!module->build_id_bytes || same_build(binary, module)))
+			return binary;
+		if (!err)
+			binary_close(binary);
+	}
+	if (binary_open(module->path, &binary, &why)) {
+		if (nr_pcs)
+			complain(module->path,
+				 "%s; its %" PRIu64 " addresses are left out; give its directory with --binaries", why.text,
+				 nr_pcs);
+		return NULL;
+	}
+	if (nr_pcs ? check_build(binary, module, recording->created_ns, nr_pcs) :
+		     !module->build_id_bytes || same_build(binary, module))
+		return binary;
+	binary_close(binary);
+	return NULL;
+}
+
+/* ---- hits ------------------------------------------------------------------------------------ */
+
+/* Points of one binary, those that a record hit beyond them, and where each is in the source. */
+struct joined {
+	const struct binary *binary;
+	uint64_t *hits; /* of each point */
+	struct place *places;
+	struct pcset others;
+};
+
+static void join_hits(struct joined *joined, const struct pcset *pcs)
+{
+	const struct binary *binary = joined->binary;
+
+	for (size_t i = 0; i < pcs->nr_slots; i++) {
+		const struct pcset_entry *entry = &pcs->slots[i];
+		const struct binary_point *point;
+
+		if (!entry->hits)
+			continue;
+		point = binary_match(binary, entry->pc);
+		if (point)
+			joined->hits[point - binary->points] += entry->hits;
+		else
+			pcset_add(&joined->others, entry->pc, entry->hits);
+	}
+}
+
+/* file relative to the prefix; NULL: it is not below. */
+static const char *below_prefix(const char *file, const char *prefix)
+{
+	size_t n;
+
+	if (!prefix || !file)
+		return file;
+	n = strlen(prefix);
+	if (strncmp(file, prefix, n))
+		return NULL;
+	if (n && prefix[n - 1] == '/')
+		return file[n] ? intern(file + n) : NULL;
+	return file[n] == '/' && file[n + 1] ? intern(file + n + 1) : NULL;
+}
+
+static void add_point(struct coverage *coverage, const struct coverage_options *options, const char *module,
+		      const struct place *place, uint64_t address, uint64_t hits, bool counts)
+{
+	const char *file = below_prefix(place->line ? place->file : module, options->source_prefix);
+	const char *function_file = below_prefix(place->function_file, options->source_prefix);
+
+	if (!file)
+		return;
+	coverage->points = must_grow(coverage->points, coverage->nr_points, &coverage->room_points,
+				     sizeof(*coverage->points));
+	coverage->points[coverage->nr_points++] = (struct coverage_point){
+		.module = module,
+		.address = address,
+		.file = file,
+		.line = place->line,
+		.function = place->function ? place->function : intern("?"),
+		.function_file = function_file ? function_file : file,
+		.function_line = place->function_line,
+		.hits = hits,
+		.counts = counts,
+	};
+}
+
+static void hint_debug_info(const char *path)
+{
+	complain(path, "it has no debug information: functions are those of its symbol table, lines are not known; build "
+		       "with -g, or install its debug symbols");
+}
+
+static void add_others(struct coverage *coverage, const struct coverage_options *options, const char *path,
+		       struct joined *joined)
+{
+	size_t nr = joined->others.nr;
+	struct pcset_entry *entries = pcset_sorted(&joined->others);
+	struct place *places = must_alloc(nr * sizeof(*places));
+
+	for (size_t i = 0; i < nr; i++)
+		places[i].address = entries[i].pc - 1;
+	symbols_resolve(joined->binary, places, nr);
+	for (size_t i = 0; i < nr; i++)
+		if (places[i].function)
+			add_point(coverage, options, path, &places[i], entries[i].pc, entries[i].hits, false);
+	free(places);
+	free(entries);
+}
+
+static void join_module(struct coverage *coverage, const struct coverage_options *options,
+			const struct recording_module *module, struct binary *binary)
+{
+	struct joined joined = { .binary = binary };
+	size_t nr = binary->nr_points;
+	size_t with_line;
+
+	joined.hits = must_alloc(nr * sizeof(*joined.hits));
+	joined.places = must_alloc(nr * sizeof(*joined.places));
+	for (unsigned int mode = 0; mode < COVBUF_NR_MODES; mode++)
+		join_hits(&joined, &module->pcs[mode]);
+	/* In both sources of points the lookup address rises with the address. */
+	for (size_t i = 0; i < nr; i++)
+		joined.places[i].address = binary->points[i].lookup;
+	with_line = symbols_resolve(binary, joined.places, nr);
+	if (nr && !with_line)
+		hint_debug_info(module->path);
+	for (size_t i = 0; i < nr; i++)
+		add_point(coverage, options, module->path, &joined.places[i], binary->points[i].address, joined.hits[i],
+			  true);
+	if (joined.others.nr)
+		add_others(coverage, options, module->path, &joined);
+	if (!nr) {
+		complain(module->path, "it says nowhere how many points it has: only what was reached is known; build it with "
+				       "-fsanitize-coverage=trace-pc-guard,pc-table");
+		coverage->totals_known = false;
+	}
+	pcset_fini(&joined.others);
+	free(joined.hits);
+	free(joined.places);
+}
+
+static void build_module(struct coverage *coverage, const struct recording *recording,
+			 const struct coverage_options *options, const struct recording_module *module)
+{
+	uint64_t nr_pcs = module->pcs[COVBUF_MODE_PC].nr + module->pcs[COVBUF_MODE_CMP].nr;
+	struct binary *binary;
+
+	if (*module->path != '/' && !nr_pcs)
+		return;
+	binary = open_binary(module, recording, options, nr_pcs);
+	if (!binary) {
+		coverage->modules_left_out += nr_pcs != 0;
+		return;
+	}
+	binary_find_points(binary);
+	if (binary->nr_points || nr_pcs) {
+		join_module(coverage, options, module, binary);
+		coverage->modules++;
+	}
+	binary_close(binary);
+}
+
+void coverage_build(struct coverage *coverage, const struct recording *recording,
+		    const struct coverage_options *options)
+{
+	*coverage = (struct coverage){ .totals_known = true };
+	progress_begin("looking up the source");
+	for (size_t i = 0; i < recording->nr_modules; i++) {
+		build_module(coverage, recording, options, &recording->modules[i]);
+		progress_at(i + 1, recording->nr_modules);
+	}
+	progress_end();
+	coverage_sort(coverage);
+}
+
+void coverage_fini(struct coverage *coverage)
+{
+	free(coverage->points);
+	free(coverage->files);
+	free(coverage->lines);
+	free(coverage->functions);
+	*coverage = (struct coverage){ 0 };
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Reading a segment, in a file or live, as an observer.
+ */
+#include "recording.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "progress.h"
+#include "stream.h"
+#include "strings.h"
+
+const char *loss_name(unsigned int cause)
+{
+	static const char *const names[COVBUF_NR_LOSSES] = {
+		[COVBUF_LOST_FULL] = "full",	       [COVBUF_LOST_NO_AREA] = "no area",
+		[COVBUF_LOST_UNKNOWN] = "unknown",     [COVBUF_LOST_SHUT] = "shut",
+		[COVBUF_LOST_LEVEL] = "level",	       [COVBUF_LOST_ABANDONED] = "abandoned",
+		[COVBUF_LOST_STALE] = "stale",	       [COVBUF_LOST_INVALID] = "invalid",
+	};
+
+	return cause < COVBUF_NR_LOSSES ? names[cause] : "?";
+}
+
+uint32_t recording_module(struct recording *recording, const struct covbuf_module *row)
+{
+	const char *path = intern(row->path);
+	uint64_t span = row->end - row->bias;
+	struct recording_module *module;
+
+	for (size_t i = 0; i < recording->nr_modules; i++) {
+		module = &recording->modules[i];
+		if (module->path == path && module->build_id_bytes == row->build_id_bytes &&
+		    !memcmp(module->build_id, row->build_id, row->build_id_bytes)) {
+			if (span > module->span)
+				module->span = span;
+			return (uint32_t)i;
+		}
+	}
+	recording->modules = must_grow(recording->modules, recording->nr_modules, &recording->room_modules,
+				       sizeof(*recording->modules));
+	module = &recording->modules[recording->nr_modules];
+	*module = (struct recording_module){ .path = path, .build_id_bytes = row->build_id_bytes, .span = span };
+	memcpy(module->build_id, row->build_id, row->build_id_bytes);
+	return (uint32_t)recording->nr_modules++;
+}
+
+void recording_add_words(struct recording *recording, struct address_map *map, uint32_t mode, const uint64_t *words,
+			 uint64_t nr_words)
+{
+	uint64_t step = mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
+
+	for (uint64_t i = step - 1; i < nr_words; i += step)
+		if (words[i] && !(words[i] & COVBUF_NOT_A_RECORD))
+			recording_add(recording, map, mode, words[i]);
+}
+
+struct reading {
+	struct recording *recording;
+	struct address_map map;
+	struct covbuf_segment *segment;
+	const struct covbuf_header *header;
+};
+
+static int take_record(const struct covbuf_area *area, const uint64_t *record, void *arg)
+{
+	struct reading *reading = arg;
+
+	recording_add(reading->recording, &reading->map, area->mode,
+		      record[area->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS - 1 : 0]);
+	return 0;
+}
+
+static void read_modules(struct reading *reading)
+{
+	for (uint32_t i = 0; i < reading->header->modules.nr; i++) {
+		struct covbuf_module row;
+		int err = covbuf_view_module(reading->segment, i, &row);
+
+		if (!err && row.bias <= row.start)
+			addresses_add(&reading->map, &row, recording_module(reading->recording, &row));
+		else if (err != -ENOENT)
+			reading->recording->damaged++;
+	}
+}
+
+static void add_losses(struct recording *recording, const uint64_t *lost)
+{
+	for (unsigned int i = 0; i < COVBUF_NR_LOSSES; i++)
+		recording->lost[i] += lost[i];
+}
+
+static void read_losses(struct reading *reading)
+{
+	for (uint32_t i = 0; i < reading->header->contexts.nr; i++) {
+		struct covbuf_context_slot slot;
+
+		if (!covbuf_view_context(reading->segment, i, &slot))
+			add_losses(reading->recording, slot.lost);
+	}
+	for (uint32_t i = 1; i < reading->header->procs.nr; i++) {
+		struct covbuf_proc proc;
+
+		if (!covbuf_view_proc(reading->segment, i, &proc))
+			add_losses(reading->recording, proc.lost);
+	}
+	reading->recording->lost_contexts += reading->header->lost_contexts;
+	reading->recording->lost_procs += reading->header->lost_procs;
+}
+
+/* The slot of the process that took the area; 0 where only the pid can tell. */
+static uint32_t find_proc(const struct reading *reading, const struct covbuf_area *area)
+{
+	struct covbuf_context_slot slot;
+	struct covbuf_proc proc;
+	uint32_t holder = COVBUF_FLAG_HOLDER(area->flag);
+
+	if (holder && !covbuf_view_proc(reading->segment, holder, &proc) && proc.pid == area->pid)
+		return holder;
+	if (area->context && !covbuf_view_context(reading->segment, area->context - 1, &slot) &&
+	    slot.pid == area->pid && slot.tid == area->tid)
+		return (uint32_t)(slot.state >> 8) & 0xffff;
+	return 0;
+}
+
+/* An area that is being used for something else by now holds nothing for us; one that cannot be read is damage. */
+static void read_area(struct reading *reading, uint32_t i)
+{
+	struct covbuf_area area;
+	uint64_t holes = 0;
+	int64_t visited;
+	int err;
+
+	err = covbuf_view_area(reading->segment, i, &area);
+	if (err) {
+		reading->recording->damaged += err != -ENOENT;
+		return;
+	}
+	switch (COVBUF_FLAG_STATE(area.flag)) {
+	case COVBUF_AREA_HELD:
+	case COVBUF_AREA_QUEUED:
+	case COVBUF_AREA_READING:
+	case COVBUF_AREA_ENDED:
+	case COVBUF_AREA_TARGET:
+		break;
+	default:
+		return;
+	}
+	addresses_select(&reading->map, area.pid, find_proc(reading, &area), area.module_generation);
+	visited = covbuf_view_records(reading->segment, i, &area, take_record, reading, &holes);
+	if (visited >= 0)
+		reading->recording->holes += holes;
+	else if (visited != -ESTALE)
+		reading->recording->damaged++;
+}
+
+static int read_segment(struct recording *recording, const char *path)
+{
+	struct reading reading = { .recording = recording };
+	struct covbuf_message why = { "" };
+	struct covbuf_header header;
+	int err;
+
+	err = covbuf_segment_open(path, COVBUF_OPEN_READ, &reading.segment, &why);
+	if (err) {
+		complain(path, "%s", why.text);
+		return err;
+	}
+	err = covbuf_view_header(reading.segment, &header);
+	if (err) {
+		complain(path, "its header cannot be read: %s", strerror(-err));
+		goto out;
+	}
+	reading.header = &header;
+	if (!recording->created_ns || (header.created_ns && header.created_ns < recording->created_ns))
+		recording->created_ns = header.created_ns;
+	read_modules(&reading);
+	read_losses(&reading);
+	for (uint32_t i = 0; i < header.nr_areas; i++) {
+		read_area(&reading, i);
+		progress_at(i, header.nr_areas);
+	}
+out:
+	addresses_fini(&reading.map);
+	covbuf_segment_close(reading.segment);
+	return err;
+}
+
+/* Whether a file begins as a stream does. What cannot be opened is left to the segment's better messages. */
+static bool is_stream(const char *path)
+{
+	uint64_t magic = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	bool yes;
+
+	if (fd < 0)
+		return false;
+	yes = pread(fd, &magic, sizeof(magic), 0) == sizeof(magic) && magic == STREAM_MAGIC;
+	close(fd);
+	return yes;
+}
+
+int recording_read(struct recording *recording, const char *path)
+{
+	char *what = must_printf("reading %s", path);
+	int err;
+
+	progress_begin(what);
+	err = is_stream(path) ? stream_read(recording, path) : read_segment(recording, path);
+	progress_end();
+	recording->nr_files += !err;
+	free(what);
+	return err;
+}
+
+int recording_read_all(struct recording *recording, int argc, char **argv)
+{
+	int status = STATUS_OK;
+
+	for (int i = optind; i < argc; i++)
+		if (recording_read(recording, argv[i]))
+			status = STATUS_FAILED;
+	return status;
+}
+
+void recording_warn(const struct recording *recording, const char *name)
+{
+	for (unsigned int i = 0; i < COVBUF_NR_LOSSES; i++)
+		if (recording->lost[i])
+			complain(name, "%" PRIu64 " %s lost while recording (%s)%s", recording->lost[i],
+				 recording->lost[i] == 1 ? "record or section was" : "records or sections were", loss_name(i),
+				 i == COVBUF_LOST_FULL || i == COVBUF_LOST_NO_AREA ? "; a higher --limit may help" : "");
+	if (recording->lost_contexts)
+		complain(name, "%" PRIu64 " threads found no room to record in", recording->lost_contexts);
+	if (recording->lost_procs)
+		complain(name, "%" PRIu64 " processes found no room to record in", recording->lost_procs);
+	if (recording->unknown)
+		complain(name, "%" PRIu64 " of %" PRIu64 " records are in no module that the recording knows", recording->unknown,
+			 recording->records);
+	if (recording->damaged)
+		complain(name, "%" PRIu64 " parts are damaged or cut off, and were left out", recording->damaged);
+}
+
+void recording_fini(struct recording *recording)
+{
+	for (size_t i = 0; i < recording->nr_modules; i++)
+		for (unsigned int mode = 0; mode < COVBUF_NR_MODES; mode++)
+			pcset_fini(&recording->modules[i].pcs[mode]);
+	free(recording->modules);
+	*recording = (struct recording){ 0 };
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What recordings hold, put together: for each binary the set of addresses that were reached, as the
+ * binary numbers them. Segments (live ones too), merged recordings and streams are read alike; memory
+ * depends on the size of the programs, not on the length of the recordings.
+ */
+#ifndef COVBUF_RECORDING_H
+#define COVBUF_RECORDING_H
+
+#include <covbuf/segment.h>
+
+#include "addresses.h"
+#include "pcset.h"
+
+/* A binary that was mapped by a recorded process; the same path with another build-id is another one. */
+struct recording_module {
+	const char *path; /* interned */
+	uint8_t build_id[32];
+	uint32_t build_id_bytes;
+	uint64_t span; /* addresses of the file that were mapped are below it */
+	struct pcset pcs[COVBUF_NR_MODES];
+};
+
+/* All zero is an empty one. */
+struct recording {
+	struct recording_module *modules;
+	size_t nr_modules, room_modules;
+	uint64_t records;	/* read, all modes */
+	uint64_t unknown;	/* of those, in no module that was mapped */
+	uint64_t holes;		/* slots that were claimed and never filled */
+	uint64_t lost[COVBUF_NR_LOSSES];
+	uint64_t lost_contexts, lost_procs;
+	uint64_t created_ns;	/* the earliest */
+	uint64_t damaged;	/* entries that were left out */
+	size_t nr_files;
+};
+
+/* Add a file. On failure a complaint was made, and what could be read before is in. */
+int recording_read(struct recording *recording, const char *path);
+
+/* All of argv[optind..argc-1]; STATUS_OK, or STATUS_FAILED if any could not be read. */
+int recording_read_all(struct recording *recording, int argc, char **argv);
+
+/* Say on stderr what the recordings lack: losses, damage, addresses of nowhere. */
+void recording_warn(const struct recording *recording, const char *name);
+
+void recording_fini(struct recording *recording);
+
+/* For the readers of the formats: the module that a row names, made if need be. */
+uint32_t recording_module(struct recording *recording, const struct covbuf_module *row);
+
+/* One record in a process that was selected in the map. */
+static inline void recording_add(struct recording *recording, struct address_map *map, uint32_t mode, uint64_t pc)
+{
+	const struct address_range *range = addresses_find(map, pc);
+
+	recording->records++;
+	if (range)
+		pcset_add(&recording->modules[range->module].pcs[mode], pc - range->bias, 1);
+	else
+		recording->unknown++;
+}
+
+/* What words say: 0 and values with bit 63 are no records. Words as in struct covbuf_batch. */
+void recording_add_words(struct recording *recording, struct address_map *map, uint32_t mode, const uint64_t *words,
+			 uint64_t nr_words);
+
+const char *loss_name(unsigned int cause);
+
+#endif

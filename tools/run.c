@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * covbuf run: make a segment, run a program that records into it, keep areas ready, and tidy up.
+ *
+ * The segment is in the file that the recording is to be, so there is nothing to save: whoever is
+ * killed, program or covbuf, the file holds what was recorded up to then. With --stream the segment is
+ * in /dev/shm and holds rings, which are drained into the file.
+ */
+#include "run.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "recording.h"
+#include "survey.h"
+
+#define AUDIT_NS 100000000ull
+#define MAX_WAIT_MS 20
+
+/* Areas of each way to record, how much of them is kept free ahead, and how large it may all become. */
+static const struct way {
+	uint32_t area_class;
+	uint64_t ahead_bytes, limit_bytes;
+	int wait_ms; /* between looks while programs are busy */
+} ways[] = {
+	[0] = { 0, 4ull << 20, 256ull << 20, 5 }, /* unique */
+	[1] = { 4, 64ull << 20, 4096ull << 20, 2 }, /* trace, cmp */
+	[2] = { 4, 8ull << 20, 256ull << 20, 1 }, /* stream */
+};
+
+struct run {
+	const struct run_options *options;
+	const struct way *way;
+	char *file;		/* the recording */
+	char *where;		/* the segment, for covbuf_segment_create() */
+	char *name;		/* the segment, for COVBUF_SEGMENT */
+	struct covbuf_segment *segment;
+	struct stream *stream;
+	struct grower grower;
+	struct child child;
+	uint64_t audited_ns;
+	bool announced;
+	uint64_t drained;	/* records, in the last pass */
+};
+
+static const struct way *choose_way(const struct run_options *options)
+{
+	return &ways[options->stream ? 2 : options->unique ? 0 : 1];
+}
+
+static struct covbuf_segment_options plan_segment(const struct run *run)
+{
+	const struct run_options *options = run->options;
+	uint64_t limit = options->limit_bytes ? options->limit_bytes : run->way->limit_bytes;
+	bool small = limit < 64ull << 20;
+	struct covbuf_segment_options plan = {
+		.limit_bytes = limit,
+		.initial_bytes = covbuf_class_bytes(run->way->area_class),
+		.nr_procs = small ? 128 : 1024,
+		.nr_contexts = small ? 1024 : 4096,
+		.nr_owners = 64,
+		.nr_modules = small ? 512 : 4096,
+		.automatic = {
+			.enabled = 1,
+			.mode = options->mode,
+			.kind = options->stream ? COVBUF_RING : COVBUF_LINEAR,
+			.area_class = run->way->area_class,
+			.flags = options->stream ? 0 : COVBUF_AUTO_GROW | COVBUF_AUTO_KEEP,
+		},
+	};
+
+	if (options->unique)
+		plan.automatic.flags |= COVBUF_AUTO_UNIQUE;
+	if (options->follow)
+		plan.automatic.flags |= COVBUF_AUTO_FOLLOW;
+	return plan;
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+static char *absolute_path(const char *path)
+{
+	char *cwd, *absolute;
+
+	if (*path == '/')
+		return must_dup(path);
+	cwd = getcwd(NULL, 0);
+	absolute = must_printf("%s/%s", cwd ? cwd : ".", path);
+	free(cwd);
+	return absolute;
+}
+
+static void choose_names(struct run *run)
+{
+	const char *program = run->options->argv[0];
+	const char *base = strrchr(program, '/');
+
+	run->file = run->options->output ? must_dup(run->options->output) :
+					   must_printf("%s.covbuf", base ? base + 1 : program);
+	run->where = run->options->stream ? must_printf("name:/covbuf-run-%d", (int)getpid()) :
+					    absolute_path(run->file);
+	run->name = must_dup(run->where);
+}
+
+/* Only a file goes: --force does not remove a device that somebody named. */
+static int remove_old(const struct run *run)
+{
+	struct stat st;
+
+	if (lstat(run->file, &st))
+		return 0;
+	if (!run->options->force) {
+		complain(run->file, "it exists; give another name with -o, or --force to replace it");
+		return -EEXIST;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		complain(run->file, "it is not a file; give another name with -o");
+		return -EEXIST;
+	}
+	if (unlink(run->file)) {
+		complain(run->file, "it cannot be removed: %s", strerror(errno));
+		return -errno;
+	}
+	return 0;
+}
+
+static void remove_segment(const struct run *run)
+{
+	if (run->options->stream)
+		shm_unlink(run->where + strlen("name:"));
+}
+
+/* ---- before ---------------------------------------------------------------------------------- */
+
+static int make_segment(struct run *run)
+{
+	struct covbuf_segment_options plan = plan_segment(run);
+	struct covbuf_message why = { "" };
+	uint64_t ahead = run->way->ahead_bytes;
+	int err;
+
+	err = covbuf_segment_create(run->where, &plan, &run->segment, &why);
+	if (err) {
+		complain(run->file, "%s", why.text);
+		return err;
+	}
+	err = covbuf_segment_consume(run->segment);
+	if (err) {
+		complain(run->file, "cannot become its consumer: %s", strerror(-err));
+		return err;
+	}
+	if (ahead > plan.limit_bytes / 4)
+		ahead = plan.limit_bytes / 4;
+	grower_init(&run->grower, run->segment, run->way->area_class, ahead);
+	grower_tick(&run->grower);
+	return 0;
+}
+
+static int prepare(struct run *run)
+{
+	int err = remove_old(run);
+
+	if (!err)
+		err = make_segment(run);
+	if (!err && run->options->stream)
+		err = stream_create(run->file, run->options->force, &run->stream);
+	if (err && run->options->stream && run->segment)
+		remove_segment(run);
+	return err;
+}
+
+/* ---- meanwhile ------------------------------------------------------------------------------- */
+
+static void drain(struct run *run, unsigned int flags)
+{
+	struct covbuf_drained drained = { 0 };
+	int err;
+
+	if (run->stream) {
+		/* tables first: the records that follow are of modules that are in them */
+		stream_sync(run->stream, run->segment);
+		err = covbuf_drain(run->segment, flags | COVBUF_DRAIN_LIVE, stream_add, run->stream, &drained);
+		stream_add_holes(run->stream, drained.lost);
+	} else {
+		err = covbuf_drain(run->segment, flags, NULL, NULL, &drained);
+	}
+	run->drained = drained.records;
+	if (err == -EPROTO)
+		complain(run->file, "a program has damaged the segment; what can be read is kept");
+}
+
+static void audit(struct run *run)
+{
+	uint64_t now = now_ns();
+
+	if (run->stream || now - run->audited_ns > AUDIT_NS || run->child.ended) {
+		drain(run, now - run->audited_ns > AUDIT_NS || run->child.ended ? COVBUF_DRAIN_AUDIT : 0);
+		if (now - run->audited_ns > AUDIT_NS)
+			run->audited_ns = now;
+	}
+}
+
+/* Whether to go on for processes that the program has left behind. */
+static bool others_record(struct run *run)
+{
+	struct covbuf_header header;
+	uint32_t live;
+
+	if (!run->options->wait || run->child.interrupts >= 2 || covbuf_view_header(run->segment, &header))
+		return false;
+	live = survey_live(run->segment, &header);
+	if (live && !run->announced && (run->child.interrupts || !run->options->quiet)) {
+		complain(NULL, "the program has ended, %" PRIu32 " of its processes still record%s; interrupt twice to leave "
+			       "them",
+			 live, live == 1 ? "s" : "");
+		run->announced = true;
+	}
+	return live != 0;
+}
+
+static void follow(struct run *run)
+{
+	int wait_ms = run->way->wait_ms;
+
+	do {
+		bool busy;
+
+		child_wait(&run->child, run->drained ? 0 : wait_ms);
+		busy = grower_tick(&run->grower) || run->drained;
+		audit(run);
+		if (busy || run->drained)
+			wait_ms = run->way->wait_ms;
+		else if (wait_ms < MAX_WAIT_MS && !run->stream)
+			wait_ms++;
+	} while (!run->child.ended || others_record(run));
+}
+
+/* ---- after ----------------------------------------------------------------------------------- */
+
+static void print_losses(const struct survey *survey, FILE *out)
+{
+	const char *separator = " (";
+
+	for (unsigned int i = 0; i < COVBUF_NR_LOSSES; i++) {
+		if (!survey->lost[i])
+			continue;
+		fprintf(out, "%s%s %" PRIu64, separator, loss_name(i), survey->lost[i]);
+		separator = ", ";
+	}
+	fputc(')', out);
+}
+
+static void print_summary(const struct run *run, const struct survey *survey, const struct covbuf_header *header)
+{
+	uint64_t records = survey->records, bytes;
+	const char *limit = run->grower.refused ? "; it could not grow: a higher --limit, or free disk space, may help" : "";
+
+	if (run->stream)
+		stream_count(run->stream, &bytes, &records);
+	fprintf(stderr, "covbuf run: %s: %" PRIu64 " records of %zu threads in %" PRIu32 " processes, ", run->file,
+		records, survey->nr, survey->nr_procs);
+	if (survey->sum_lost) {
+		fprintf(stderr, "%" PRIu64 " lost", survey->sum_lost);
+		print_losses(survey, stderr);
+		fprintf(stderr, "%s", limit);
+	} else {
+		fputs("none lost", stderr);
+	}
+	if (header->lost_contexts || header->lost_procs)
+		fprintf(stderr, "; no room for %" PRIu64 " threads and %" PRIu64 " processes", header->lost_contexts,
+			header->lost_procs);
+	fputc('\n', stderr);
+	if (!survey->nr_procs)
+		complain(run->options->argv[0], "it did not record: it is not linked with libcovbuf%s",
+			 run->options->preload ? ", or has no weak callbacks" : "; for weak callbacks there is --preload");
+}
+
+static void drain_rest(struct run *run)
+{
+	unsigned int passes = 0;
+
+	do
+		drain(run, COVBUF_DRAIN_AUDIT);
+	while (run->stream && run->drained && ++passes < 1000);
+}
+
+static int finish(struct run *run)
+{
+	struct covbuf_header header;
+	struct survey survey;
+	bool left = run->child.interrupts >= 2 || !run->options->wait;
+	int status = run->child.status;
+
+	drain_rest(run);
+	if (!covbuf_view_header(run->segment, &header)) {
+		survey_take(&survey, run->segment, &header, true);
+		if (!run->options->quiet)
+			print_summary(run, &survey, &header);
+		left = left && survey.nr_live;
+		survey_fini(&survey);
+	}
+	if (run->stream) {
+		if (stream_finish(run->stream, run->segment) && !status)
+			status = STATUS_FAILED;
+		remove_segment(run);
+	} else if (!left && covbuf_segment_trim(run->segment)) {
+		complain(run->file, "it could not be trimmed; it is complete, and larger than need be");
+	}
+	covbuf_segment_close(run->segment);
+	return status;
+}
+
+static int run_program(const struct run_options *options)
+{
+	struct run run = { .options = options, .way = choose_way(options) };
+	int status = STATUS_FAILED;
+
+	choose_names(&run);
+	if (prepare(&run))
+		goto out;
+	if (child_start(&run.child, options, run.name, &status)) {
+		remove_segment(&run);
+		unlink(run.file);
+		covbuf_segment_close(run.segment);
+		goto out;
+	}
+	follow(&run);
+	status = finish(&run);
+out:
+	free(run.file);
+	free(run.where);
+	free(run.name);
+	return status;
+}
+
+/* ---- options --------------------------------------------------------------------------------- */
+
+static const char usage[] =
+	"Usage: covbuf run [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
+	"Run a program and record its coverage. The program is built with -fsanitize-coverage and\n"
+	"linked with libcovbuf; the recording is a file that 'covbuf report' reads, also while\n"
+	"it is being made, and after anybody was killed.\n\n"
+	"  --unique           each place once per process: all that a report needs (the default)\n"
+	"  --trace            every record, in order\n"
+	"  --cmp              the operands of comparisons (built with trace-cmp)\n"
+	"  --stream           drain into a compressed file, for traces of any length\n"
+	"  -o, --output FILE  the recording; default PROGRAM.covbuf\n"
+	"  --force            replace FILE if it exists\n"
+	"  --limit SIZE       how large the recording may become, such as 64M or 8G; default 256M,\n"
+	"                     with --trace and --cmp 4G; what comes after is counted as lost\n"
+	"  --follow           record processes that the program starts too (the default)\n"
+	"  --no-follow        only processes that attach by themselves: no fork children\n"
+	"  --no-wait          do not wait for processes that outlive the program\n"
+	"  --preload          for programs with weak callbacks that are not linked with libcovbuf\n"
+	"  -q, --quiet        no summary\n"
+	"  -h, --help         this text\n\n"
+	"Exit status: the program's, 128 + N if signal N ended it; 127 no such program, 126 it\n"
+	"cannot be run, 1 the recording could not be made, 2 called wrongly.\n";
+
+enum { OPT_UNIQUE = 256, OPT_TRACE, OPT_CMP, OPT_STREAM, OPT_FORCE, OPT_LIMIT, OPT_FOLLOW, OPT_NO_FOLLOW, OPT_NO_WAIT,
+       OPT_PRELOAD };
+
+static const struct option longs[] = {
+	{ "unique", no_argument, NULL, OPT_UNIQUE },   { "trace", no_argument, NULL, OPT_TRACE },
+	{ "cmp", no_argument, NULL, OPT_CMP },	       { "stream", no_argument, NULL, OPT_STREAM },
+	{ "output", required_argument, NULL, 'o' },    { "force", no_argument, NULL, OPT_FORCE },
+	{ "limit", required_argument, NULL, OPT_LIMIT }, { "follow", no_argument, NULL, OPT_FOLLOW },
+	{ "no-follow", no_argument, NULL, OPT_NO_FOLLOW }, { "no-wait", no_argument, NULL, OPT_NO_WAIT },
+	{ "preload", no_argument, NULL, OPT_PRELOAD }, { "quiet", no_argument, NULL, 'q' },
+	{ "help", no_argument, NULL, 'h' },	       { NULL, 0, NULL, 0 },
+};
+
+/* Returns STATUS_OK, or STATUS_USAGE after a complaint. */
+static int parse(int argc, char **argv, struct run_options *options)
+{
+	int way = 0;
+	int opt;
+
+	/* '+': options after the program are the program's */
+	while ((opt = getopt_long(argc, argv, "+:ho:q", longs, NULL)) != -1) {
+		switch (opt) {
+		case OPT_UNIQUE:
+		case OPT_TRACE:
+		case OPT_CMP:
+			if (way && way != opt)
+				return bad_usage("--unique, --trace and --cmp: only one of them");
+			way = opt;
+			break;
+		case OPT_STREAM:
+			options->stream = true;
+			break;
+		case OPT_FORCE:
+			options->force = true;
+			break;
+		case OPT_LIMIT:
+			if (!parse_size("--limit", optarg, &options->limit_bytes))
+				return STATUS_USAGE;
+			if (!options->limit_bytes)
+				return bad_usage("--limit: 0 leaves no room for anything");
+			break;
+		case OPT_FOLLOW:
+			options->follow = true;
+			break;
+		case OPT_NO_FOLLOW:
+			options->follow = false;
+			break;
+		case OPT_NO_WAIT:
+			options->wait = false;
+			break;
+		case OPT_PRELOAD:
+			options->preload = true;
+			break;
+		case 'o':
+			options->output = optarg;
+			break;
+		case 'q':
+			options->quiet = true;
+			break;
+		default:
+			finish_option(opt, argv);
+		}
+	}
+	if (options->stream && way == OPT_UNIQUE)
+		return bad_usage("--stream records everything: it does not go with --unique");
+	options->mode = way == OPT_CMP ? COVBUF_MODE_CMP : COVBUF_MODE_PC;
+	options->unique = !options->stream && (!way || way == OPT_UNIQUE);
+	options->argv = argv + optind;
+	return optind == argc ? bad_usage("which program?") : STATUS_OK;
+}
+
+static int run_run(int argc, char **argv)
+{
+	struct run_options options = { .follow = true, .wait = true };
+	int status = parse(argc, argv, &options);
+
+	return status ? status : run_program(&options);
+}
+
+const struct command command_run = {
+	.name = "run",
+	.brief = "run a program and record it",
+	.usage = usage,
+	.run = run_run,
+};

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the parts of covbuf run share.
+ */
+#ifndef COVBUF_RUN_H
+#define COVBUF_RUN_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include <covbuf/segment.h>
+
+#include "stream.h"
+
+struct run_options {
+	uint32_t mode;		/* enum covbuf_mode */
+	bool unique, stream, follow, preload, force, quiet, wait;
+	uint64_t limit_bytes;	/* 0: the mode's own */
+	const char *output;	/* or NULL */
+	char **argv;		/* the program */
+};
+
+/* ---- run_grow.c: the pool stays ahead of the programs --------------------------------------- */
+
+struct grower {
+	struct covbuf_segment *segment;
+	uint32_t area_class;	/* that programs record into by themselves */
+	uint32_t ahead;		/* areas of it to keep free at least */
+	uint32_t free_areas;	/* when last looked */
+	uint64_t refused_ns;	/* when it could not grow; 0: it could */
+	bool refused;		/* ever */
+	int error;		/* of the last refusal */
+	uint32_t wanted[COVBUF_NR_CLASSES];
+};
+
+void grower_init(struct grower *grower, struct covbuf_segment *segment, uint32_t area_class, uint64_t ahead_bytes);
+
+/* Look, and grow if need be. Returns whether programs have taken areas since the last time. */
+bool grower_tick(struct grower *grower);
+
+/* ---- run_child.c: the program ---------------------------------------------------------------- */
+
+struct child {
+	pid_t pid;
+	int signals;		/* signalfd; SIGCHLD too */
+	bool ended;
+	int status;		/* exit status to pass on, once it ended */
+	unsigned int interrupts; /* from the terminal or another process, after it ended */
+};
+
+/* Start it with the segment in its environment. Not started: complained, and *status is 126 or 127. */
+int child_start(struct child *child, const struct run_options *options, const char *segment, int *status);
+
+/* Wait for signals up to timeout_ms, pass on those for the program, note its end. */
+void child_wait(struct child *child, int timeout_ms);
+
+/* The adapter for programs with weak callbacks; NULL: not found, complained. The caller frees it. */
+char *find_preload(void);
+
+#endif

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "segment_write.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "command.h"
+
+#define MAX_CLASS (COVBUF_NR_CLASSES - 1)
+
+static uint64_t round_up_to_part(uint64_t bytes)
+{
+	return (bytes + COVBUF_PART_BYTES - 1) / COVBUF_PART_BYTES * COVBUF_PART_BYTES;
+}
+
+/* Smallest class that holds so many words, or the largest. */
+static uint32_t choose_class(uint64_t nr_words)
+{
+	uint32_t area_class = 0;
+
+	while (area_class < MAX_CLASS && covbuf_class_words(area_class) < nr_words)
+		area_class++;
+	return area_class;
+}
+
+struct layout {
+	struct covbuf_header header;
+	struct covbuf_area *areas;
+	const uint64_t **words; /* of each area */
+	uint64_t end_bytes;
+};
+
+static void place_table(struct covbuf_table *table, uint64_t *at, uint32_t nr, uint32_t entry_bytes)
+{
+	*table = (struct covbuf_table){ .offset_bytes = *at, .nr = nr, .entry_bytes = entry_bytes };
+	*at = round_up_to_part(*at + (uint64_t)nr * entry_bytes);
+}
+
+static uint32_t count_areas(const struct segment_contents *contents)
+{
+	uint64_t most = covbuf_class_words(MAX_CLASS);
+	uint32_t nr = 0;
+
+	for (uint32_t i = 0; i < contents->nr_words; i++)
+		nr += (uint32_t)((contents->words[i].nr_words + most - 1) / most);
+	return nr;
+}
+
+/* The areas of one run of words: one, or several of the largest class. */
+static void place_words(struct layout *layout, const struct segment_contents *contents, const struct segment_words *run)
+{
+	uint64_t done = 0;
+	uint32_t serial = 0;
+
+	while (done < run->nr_words) {
+		uint32_t area_class = choose_class(run->nr_words - done);
+		uint64_t most = covbuf_class_words(area_class);
+		uint64_t nr = run->nr_words - done < most ? run->nr_words - done : most;
+		uint32_t i = layout->header.nr_areas++;
+
+		layout->words[i] = run->words + done;
+		layout->areas[i] = (struct covbuf_area){
+			.flag = COVBUF_FLAG(1, run->proc, COVBUF_AREA_ENDED),
+			.offset_bytes = layout->end_bytes,
+			.area_class = area_class,
+			.nr_words = (uint32_t)nr,
+			.mode = (uint8_t)run->mode,
+			.owner = 1,
+			.pid = contents->procs[run->proc - 1].pid,
+			.tid = contents->procs[run->proc - 1].pid,
+			.serial = serial++,
+			.filled_words = nr,
+		};
+		layout->end_bytes += covbuf_class_bytes(area_class);
+		done += nr;
+	}
+}
+
+static void plan(struct layout *layout, const struct segment_contents *contents)
+{
+	uint32_t nr_areas = count_areas(contents);
+	uint64_t at = COVBUF_PART_BYTES;
+	struct covbuf_header *header = &layout->header;
+
+	*header = (struct covbuf_header){
+		.magic = COVBUF_MAGIC,
+		.version = COVBUF_VERSION,
+		.header_bytes = sizeof(*header),
+		.created_ns = contents->created_ns,
+		.lost_contexts = contents->lost_contexts,
+		.lost_procs = contents->lost_procs,
+		.module_generation = 1,
+	};
+	place_table(&header->procs, &at, contents->nr_procs + 1 < 2 ? 2 : contents->nr_procs + 1,
+		    sizeof(struct covbuf_proc));
+	place_table(&header->contexts, &at, 1, sizeof(struct covbuf_context_slot));
+	place_table(&header->owners, &at, 1, sizeof(struct covbuf_owner_slot));
+	place_table(&header->modules, &at, contents->nr_modules ? contents->nr_modules : 1,
+		    sizeof(struct covbuf_module));
+	place_table(&header->areas, &at, nr_areas ? nr_areas : 1, sizeof(struct covbuf_area));
+	header->data_offset_bytes = at;
+	layout->end_bytes = at;
+	layout->areas = must_alloc(nr_areas * sizeof(*layout->areas));
+	layout->words = must_alloc(nr_areas * sizeof(*layout->words));
+	for (uint32_t i = 0; i < contents->nr_words; i++)
+		place_words(layout, contents, &contents->words[i]);
+	header->size_bytes = layout->end_bytes;
+	/* A segment is mapped up to its limit, so there is room for one area even where there is none. */
+	header->limit_bytes = layout->end_bytes + COVBUF_AREA_MIN_BYTES;
+}
+
+static uint64_t hash_bytes(uint64_t hash, const void *bytes, uint64_t nr)
+{
+	const unsigned char *p = bytes;
+
+	for (uint64_t i = 0; i < nr; i++)
+		hash = (hash ^ p[i]) * 0x100000001b3ull;
+	return hash;
+}
+
+/* The segment's name: of its contents, so that the same coverage has the same. */
+static void name_contents(struct layout *layout, const struct segment_contents *contents)
+{
+	uint64_t hash[2] = { 0xcbf29ce484222325ull, 0x84222325cbf29ce4ull };
+
+	for (unsigned int k = 0; k < 2; k++) {
+		hash[k] = hash_bytes(hash[k], contents->modules, contents->nr_modules * sizeof(*contents->modules));
+		for (uint32_t i = 0; i < contents->nr_words; i++)
+			hash[k] = hash_bytes(hash[k], contents->words[i].words, contents->words[i].nr_words * 8);
+	}
+	memcpy(layout->header.uuid, hash, sizeof(hash));
+}
+
+static bool put(FILE *out, uint64_t offset_bytes, const void *bytes, size_t nr)
+{
+	return !nr || (!fseeko(out, (off_t)offset_bytes, SEEK_SET) && fwrite(bytes, nr, 1, out) == 1);
+}
+
+static bool put_guard(FILE *out, const struct covbuf_area *area)
+{
+	uint64_t guard[COVBUF_GUARD_WORDS];
+
+	memset(guard, 0xff, sizeof(guard));
+	return put(out, area->offset_bytes + covbuf_class_bytes(area->area_class) - sizeof(guard), guard, sizeof(guard));
+}
+
+static bool put_all(FILE *out, const struct layout *layout, const struct segment_contents *contents)
+{
+	const struct covbuf_header *header = &layout->header;
+	struct covbuf_owner_slot owner = { .state = COVBUF_OWNER_LIVE | 1ull << 24, .name = "merged" };
+	bool ok = put(out, 0, header, sizeof(*header)) &&
+		  put(out, header->procs.offset_bytes + sizeof(struct covbuf_proc), contents->procs,
+		      contents->nr_procs * sizeof(*contents->procs)) &&
+		  put(out, header->owners.offset_bytes, &owner, sizeof(owner)) &&
+		  put(out, header->modules.offset_bytes, contents->modules,
+		      contents->nr_modules * sizeof(*contents->modules)) &&
+		  put(out, header->areas.offset_bytes, layout->areas, header->nr_areas * sizeof(*layout->areas));
+
+	for (uint32_t i = 0; ok && i < header->nr_areas; i++)
+		ok = put(out, layout->areas[i].offset_bytes, layout->words[i], layout->areas[i].nr_words * 8) &&
+		     put_guard(out, &layout->areas[i]);
+	return ok && !fflush(out) && !ftruncate(fileno(out), (off_t)layout->end_bytes);
+}
+
+static int write_file(const char *path, const struct layout *layout, const struct segment_contents *contents)
+{
+	char *temporary = must_printf("%s.XXXXXX", path);
+	int fd = mkstemp(temporary);
+	FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
+	int err = 0;
+
+	if (!out || !put_all(out, layout, contents))
+		err = errno;
+	if (out && fclose(out) && !err)
+		err = errno;
+	if (!err && rename(temporary, path))
+		err = errno;
+	if (err)
+		complain(path, "cannot be written: %s", strerror(err));
+	if (err && fd >= 0)
+		unlink(temporary);
+	free(temporary);
+	return -err;
+}
+
+int segment_write(const char *path, const struct segment_contents *contents)
+{
+	struct layout layout;
+	int err;
+
+	plan(&layout, contents);
+	name_contents(&layout, contents);
+	err = write_file(path, &layout, contents);
+	free(layout.areas);
+	free(layout.words);
+	return err;
+}
