@@ -78,9 +78,15 @@ int covb_area_check(const struct covb_layout *layout, uint64_t size_bytes, struc
 		return -ENOENT;
 	if (state > COVBUF_AREA_RETIRED)
 		return -EPROTO;
+	if (state == COVBUF_AREA_RETIRED) {
+		/* its memory is gone, and where the file was trimmed, so is its place */
+		forget_contents(area);
+		area->offset_bytes = 0;
+		return 0;
+	}
 	if (!covb_area_place_ok(layout, size_bytes, area))
 		return -EPROTO;
-	if (state == COVBUF_AREA_FREE || state == COVBUF_AREA_RETIRED) {
+	if (state == COVBUF_AREA_FREE) {
 		forget_contents(area);
 		return 0;
 	}
