@@ -25,6 +25,11 @@ struct covb_frame;
 /* Layouts of struct covbuf_context and struct covbuf_image; an image built for another one is refused. */
 #define COVBUF_ABI 1
 
+/*
+ * What a guard word holds that was never marked. A context that collects no PCs has this epoch, which
+ * decides nothing (its cursor does), but spares most of its sites the look at the cursor.
+ */
+#define COVBUF_EPOCH_SHUT 0
 /* An epoch that no guard word ever holds: every site is recorded, none is marked. */
 #define COVBUF_EPOCH_NONE 0xffffffffu
 /* Likewise; each site once in this context, whose marks are behind seen. */

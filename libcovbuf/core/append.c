@@ -74,6 +74,8 @@ static COVBUF_NOINSTR bool open_or_shut(struct covbuf_context *ctx, uint32_t mod
 	if (covb_load(&ctx->top))
 		return true;
 	covb_store(&ctx->cursor[mode], (uint64_t *)NULL);
+	if (mode == COVBUF_MODE_PC)
+		covb_store(&ctx->epoch, COVBUF_EPOCH_SHUT);
 	return false;
 }
 

@@ -52,6 +52,8 @@ COVBUF_NOINSTR void covb_context_push(struct covbuf_context *ctx, struct covb_fr
 		frame->prev = prev;
 		frame->saved = prev ? covb_load(&ctx->cursor[prev->mode]) : NULL;
 	} while (!swap_top(ctx, prev, frame));
+	if (!prev)
+		frame->saved_unique.epoch = COVBUF_EPOCH_SHUT;
 	/* of the two cursors one is shut before the other is opened */
 	covb_store(&ctx->cursor[frame->mode ^ 1], (uint64_t *)NULL);
 	covb_barrier();
@@ -259,7 +261,7 @@ COVBUF_NOINSTR void covb_context_forget(struct covbuf_context *ctx, bool unborn)
 	uint64_t *cursor = unborn ? (uint64_t *)(uintptr_t)covb_unborn_words : NULL;
 
 	shut(ctx);
-	covb_store(&ctx->epoch, COVBUF_EPOCH_NONE);
+	covb_store(&ctx->epoch, unborn ? COVBUF_EPOCH_NONE : COVBUF_EPOCH_SHUT);
 	covb_store(&ctx->seen, (uint32_t *)NULL);
 	covb_store(&ctx->top, (struct covb_frame *)NULL);
 	covb_store(&ctx->priv, (void *)NULL);

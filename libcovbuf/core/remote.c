@@ -40,6 +40,10 @@ static COVBUF_NOINSTR void set_unique(struct covbuf_context *ctx, struct covb_fr
 	frame->unique.epoch = flags & COVBUF_OWNER_UNIQUE ? covb_load(&owner->epoch) : COVBUF_EPOCH_NONE;
 	frame->unique.seen = NULL;
 	frame->unique.seen_epoch = 0;
+	if (frame->mode != COVBUF_MODE_PC) {
+		frame->unique.epoch = COVBUF_EPOCH_SHUT;
+		return;
+	}
 	if (flags & COVBUF_OWNER_UNIQUE_CONTEXT) {
 		frame->unique.seen = covb_seen_marks(priv, &frame->unique.seen_epoch);
 		ctx->nr_seen = priv->nr_seen;
