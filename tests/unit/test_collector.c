@@ -436,14 +436,17 @@ Test(collector, dead_process_gives_back_what_it_held)
 	cr_assert_eq(image.procs[PROC].state, COVBUF_PROC_LIVE);
 }
 
-Test(collector, dead_process_in_a_queue_walk_keeps_queued_areas_queued)
+Test(collector, what_the_dead_had_queued_stays_queued)
 {
 	bury();
 	queue_three(1, 100);
+	queue_three(2, 200);
 	held_by(1, 2, COVBUF_AREA_QUEUED);
+	held_by(2, 2, COVBUF_AREA_QUEUED);
 	cr_assert_eq(covb_audit_process(segment, 2, gather, NULL, &drained), 0);
 	cr_assert_eq(image_state(&image, 1), COVBUF_AREA_QUEUED);
-	cr_assert_eq(image.owners[0].queue, 1 + 1);
+	cr_assert_eq(image_state(&image, 2), COVBUF_AREA_QUEUED);
+	cr_assert_eq(image.owners[0].queue, 2 + 1);
 }
 
 Test(collector, recording_of_the_dead_is_kept)
@@ -656,4 +659,65 @@ Test(collector, hostile_writer_gives_bounded_work_and_no_fault)
 	pthread_join(writer, NULL);
 	fprintf(stderr, "%lu passes, %lu areas\n", (unsigned long)passes, (unsigned long)areas);
 	cr_assert_gt(areas, 100);
+}
+
+/* ---- with the engine ------------------------------------------------------------------------- */
+
+static struct covbuf_segment *create(uint32_t kind)
+{
+	struct covbuf_segment_options options = {
+		.automatic = { .enabled = 1, .kind = kind, .flags = COVBUF_AUTO_GROW },
+	};
+	struct covbuf_message why = { "" };
+	struct covbuf_segment *made;
+
+	cr_assert_eq(covbuf_segment_create(NULL, &options, &made, &why), 0, "%s", why.text);
+	cr_assert_eq(covbuf_segment_consume(made), 0);
+	return made;
+}
+
+/* A child that attaches, records 1..n, and is killed. */
+static void record_and_die(struct covbuf_segment *made, uint64_t n)
+{
+	char where[32];
+	int status;
+	pid_t child;
+
+	snprintf(where, sizeof(where), "fd:%d", covbuf_segment_descriptor(made));
+	child = fork();
+	if (!child) {
+		if (covbuf_attach(where))
+			_exit(1);
+		for (uint64_t i = 1; i <= n; i++)
+			covbuf_record(i);
+		raise(SIGKILL);
+	}
+	waitpid(child, &status, 0);
+	cr_assert(WIFSIGNALED(status));
+}
+
+static void comes_back_whole(uint32_t kind, uint64_t n)
+{
+	struct covbuf_segment *made = create(kind);
+	uint32_t nr_free = covbuf_segment_free_areas(made, 0);
+	uint64_t next = 0;
+
+	for (int round = 0; round < 3; round++) {
+		next = 0;
+		record_and_die(made, n);
+		cr_assert_eq(covbuf_drain(made, COVBUF_DRAIN_AUDIT | COVBUF_DRAIN_LIVE, expect_next, &next, &drained), 0);
+		cr_assert_eq(next, n);
+		cr_assert_eq(drained.dead_procs, 1);
+		cr_assert_eq(covbuf_segment_free_areas(made, 0), nr_free);
+	}
+}
+
+Test(engine, records_of_a_killed_process_come_back, .timeout = 60)
+{
+	comes_back_whole(COVBUF_LINEAR, 5000);
+}
+
+Test(engine, ring_of_a_killed_process_comes_back, .timeout = 60)
+{
+	comes_back_whole(COVBUF_RING, 3000);
 }
