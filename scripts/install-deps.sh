@@ -1,0 +1,76 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# install-deps.sh [--list] [build] [test] [real]
+#
+# Installs the Debian 12 packages that libcovbuf needs: to be built, to be tested, to record the real
+# programs that its tests and scripts/quickstart.sh build. Without a group: all. Only what is missing is
+# asked for; where nothing is, neither root nor a network is needed. --list prints the names and
+# installs nothing.
+set -eu
+me=${0##*/}
+die() { echo "$me: $*" >&2; exit 1; }
+
+build=(
+	gcc g++ make cmake ninja-build pkg-config libc6-dev binutils
+	liburcu-dev libjemalloc-dev
+	libdw-dev libelf-dev libncurses-dev libzstd-dev
+	clang-19 llvm-19 lld-19 # adapters as bitcode, for LTO
+	lcov                    # genhtml, for covbuf report --html
+)
+test=(
+	libcriterion-dev libclang-rt-19-dev
+	spin man-db mandoc gdb python3 util-linux procps
+)
+real=(
+	dpkg-dev patch xz-utils   # source packages
+	autoconf automake libtool gettext
+	tcl libevent-dev          # sqlite3 and memcached are built with these
+)
+
+list=
+groups=()
+for argument; do
+	case $argument in
+	--list) list=1 ;;
+	build | test | real) groups+=("$argument") ;;
+	-h | --help) sed -n '3,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+	*) echo "usage: $me [--list] [build] [test] [real]" >&2; exit 2 ;;
+	esac
+done
+[ ${#groups[@]} -gt 0 ] || groups=(build test real)
+wanted=()
+for group in "${groups[@]}"; do
+	declare -n members=$group
+	wanted+=("${members[@]}")
+done
+if [ -n "$list" ]; then
+	printf '%s\n' "${wanted[@]}"
+	exit 0
+fi
+
+command -v dpkg-query > /dev/null ||
+	die "this is not Debian: there is no dpkg. Install what '$me --list' prints, by its names in your system"
+installed=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${wanted[@]}" 2> /dev/null |
+	sed -n 's/ installed$//p') || true
+missing=()
+for package in "${wanted[@]}"; do
+	grep -qxF "$package" <<< "$installed" || missing+=("$package")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+	echo "$me: all ${#wanted[@]} packages are there"
+	exit 0
+fi
+echo "$me: missing: ${missing[*]}"
+command -v apt-get > /dev/null || die "there is no apt-get here; install the above in your system's way"
+(. /etc/os-release && [ "${VERSION_CODENAME:-}" = bookworm ]) ||
+	echo "$me: made for Debian 12 (bookworm); other releases may not have all of these" >&2
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+	command -v sudo > /dev/null || die "not root, and there is no sudo; as root: apt-get install ${missing[*]}"
+	as_root=(sudo)
+fi
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q update ||
+	die "apt-get update failed; is the network there? Then: apt-get install ${missing[*]}"
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "${missing[@]}" ||
+	die "apt-get install failed; see above. By hand: apt-get install ${missing[*]}"
