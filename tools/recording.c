@@ -51,16 +51,6 @@ uint32_t recording_module(struct recording *recording, const struct covbuf_modul
 	return (uint32_t)recording->nr_modules++;
 }
 
-void recording_add_words(struct recording *recording, struct address_map *map, uint32_t mode, const uint64_t *words,
-			 uint64_t nr_words)
-{
-	uint64_t step = mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
-
-	for (uint64_t i = step - 1; i < nr_words; i += step)
-		if (words[i] && !(words[i] & COVBUF_NOT_A_RECORD))
-			recording_add(recording, map, mode, words[i]);
-}
-
 struct reading {
 	struct recording *recording;
 	struct address_map map;
@@ -235,6 +225,7 @@ void recording_warn(const struct recording *recording, const char *name)
 		if (recording->lost[i])
 			complain(name, "%" PRIu64 " %s lost while recording (%s)%s", recording->lost[i],
 				 recording->lost[i] == 1 ? "record or section was" : "records or sections were", loss_name(i),
+				 i == COVBUF_LOST_FULL && recording->streams ? "; the programs were faster than the drain" :
 				 i == COVBUF_LOST_FULL || i == COVBUF_LOST_NO_AREA ? "; a higher --limit may help" : "");
 	if (recording->lost_contexts)
 		complain(name, "%" PRIu64 " threads found no room to record in", recording->lost_contexts);

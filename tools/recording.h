@@ -32,7 +32,7 @@ struct recording {
 	uint64_t lost_contexts, lost_procs;
 	uint64_t created_ns;	/* the earliest */
 	uint64_t damaged;	/* entries that were left out */
-	size_t nr_files;
+	size_t nr_files, streams;
 };
 
 /* Add a file. On failure a complaint was made, and what could be read before is in. */
@@ -60,10 +60,6 @@ static inline void recording_add(struct recording *recording, struct address_map
 	else
 		recording->unknown++;
 }
-
-/* What words say: 0 and values with bit 63 are no records. Words as in struct covbuf_batch. */
-void recording_add_words(struct recording *recording, struct address_map *map, uint32_t mode, const uint64_t *words,
-			 uint64_t nr_words);
 
 const char *loss_name(unsigned int cause);
 

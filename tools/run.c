@@ -33,7 +33,7 @@ static const struct way {
 } ways[] = {
 	[0] = { 0, 4ull << 20, 256ull << 20, 5 }, /* unique */
 	[1] = { 4, 64ull << 20, 4096ull << 20, 2 }, /* trace, cmp */
-	[2] = { 4, 8ull << 20, 256ull << 20, 1 }, /* stream */
+	[2] = { 5, 16ull << 20, 256ull << 20, 1 }, /* stream */
 };
 
 struct run {

@@ -15,7 +15,7 @@
 
 #include "command.h"
 
-#define BLOCK_BYTES (4u << 20)
+#define BLOCK_BYTES (1u << 20)
 #define TABLES_NS 1000000000ull
 #define FLUSH_NS 200000000ull
 #define ZSTD_LEVEL 1
@@ -36,12 +36,17 @@ struct stream {
 	bool failed;
 };
 
-static void append(struct buffer *buffer, const void *bytes, size_t nr)
+static void make_room(struct buffer *buffer, size_t nr)
 {
 	while (buffer->room - buffer->nr < nr) {
 		buffer->room = buffer->room ? buffer->room * 2 : 65536;
 		buffer->bytes = must_realloc(buffer->bytes, buffer->room);
 	}
+}
+
+static void append(struct buffer *buffer, const void *bytes, size_t nr)
+{
+	make_room(buffer, nr);
 	memcpy(buffer->bytes + buffer->nr, bytes, nr);
 	buffer->nr += nr;
 }
@@ -127,8 +132,20 @@ int stream_create(const char *path, bool force, struct stream **out)
 	return stream->failed ? -EIO : 0;
 }
 
+/* A difference: small ones of either sign in few bytes. */
+static unsigned char *put_word(unsigned char *at, uint64_t difference)
+{
+	uint64_t value = difference << 1 ^ (uint64_t)-(int64_t)(difference >> 63);
+
+	for (; value >= 0x80; value >>= 7)
+		*at++ = (unsigned char)(value | 0x80);
+	*at++ = (unsigned char)value;
+	return at;
+}
+
 int stream_add(const struct covbuf_batch *batch, void *arg)
 {
+	uint64_t before[COVBUF_CMP_WORDS] = { 0 };
 	struct stream *stream = arg;
 	uint64_t step = batch->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
 	struct stream_batch head = {
@@ -140,20 +157,29 @@ int stream_add(const struct covbuf_batch *batch, void *arg)
 		.token = batch->token,
 		.serial = batch->serial,
 	};
-	size_t at = stream->records.nr;
+	unsigned char *start, *at;
 
-	append(&stream->records, &head, sizeof(head));
+	if (batch->nr_words > STREAM_BLOCK_MAX_BYTES / 2 / STREAM_WORD_MAX_BYTES)
+		return fail(stream, "an area is larger than a block can be");
+	make_room(&stream->records, sizeof(head) + batch->nr_words * STREAM_WORD_MAX_BYTES);
+	start = (unsigned char *)stream->records.bytes + stream->records.nr + sizeof(head);
+	at = start;
 	for (uint64_t i = 0; i + step <= batch->nr_words; i += step) {
-		uint64_t last = batch->words[i + step - 1];
+		const uint64_t *record = &batch->words[i];
 
-		if (!last || (last & COVBUF_NOT_A_RECORD))
+		if (!record[step - 1] || (record[step - 1] & COVBUF_NOT_A_RECORD))
 			continue;
-		append(&stream->records, &batch->words[i], step * sizeof(uint64_t));
+		for (uint64_t k = 0; k < step; k++) {
+			at = put_word(at, record[k] - before[k]);
+			before[k] = record[k];
+		}
 		head.nr_words += (uint32_t)step;
 	}
-	memcpy(stream->records.bytes + at, &head, sizeof(head));
-	if (!head.nr_words)
-		stream->records.nr = at;
+	head.nr_bytes = (uint32_t)(at - start);
+	if (head.nr_words) {
+		memcpy(start - sizeof(head), &head, sizeof(head));
+		stream->records.nr += sizeof(head) + head.nr_bytes;
+	}
 	stream->nr_records += head.nr_words / step;
 	if (stream->records.nr >= BLOCK_BYTES)
 		return flush(stream);

@@ -28,7 +28,7 @@ struct stream_header {
 };
 
 enum stream_block_type {
-	STREAM_RECORDS = 1,	/* struct stream_batch and its words, again and again */
+	STREAM_RECORDS = 1,	/* struct stream_batch and its bytes, again and again */
 	STREAM_TABLES = 2,	/* struct stream_table and its rows, again and again: the segment's tables as they are now */
 	STREAM_END = 3,		/* empty: the writer finished, nothing is missing */
 };
@@ -40,14 +40,21 @@ struct stream_block {
 	uint32_t raw_bytes;	/* unpacked */
 };
 
-/* Records of one context, in the order in which it made them. */
+/*
+ * Records of one context, in the order in which it made them. Each word is written as its difference
+ * from the same word of the record before (of the first: from 0), zigzag and LEB128: what a loop
+ * records takes a byte or two, and zstd has less to do.
+ */
 struct stream_batch {
 	uint32_t pid, tid;
 	uint32_t owner, mode;
 	uint64_t handle, token;
 	uint32_t serial;
-	uint32_t nr_words;	/* that follow */
+	uint32_t nr_words;	/* that follow: records, in CMP mode times 4 */
+	uint32_t nr_bytes;	/* that they take */
+	uint32_t reserved;
 };
+#define STREAM_WORD_MAX_BYTES 10
 
 enum stream_table_type {
 	STREAM_TABLE_PROCS = 1,
@@ -71,7 +78,7 @@ struct stream_totals {
 
 COVBUF_STATIC_ASSERT(sizeof(struct stream_header) == 64, "part of the format");
 COVBUF_STATIC_ASSERT(sizeof(struct stream_block) == 16, "part of the format");
-COVBUF_STATIC_ASSERT(sizeof(struct stream_batch) == 40, "part of the format");
+COVBUF_STATIC_ASSERT(sizeof(struct stream_batch) == 48, "part of the format");
 COVBUF_STATIC_ASSERT(sizeof(struct stream_table) == 16, "part of the format");
 
 /* stream_read.c: add a stream to a recording. A complaint was made on failure. */

@@ -153,6 +153,45 @@ static void read_tables(struct reader *reader, bool *finished)
 
 /* ---- records --------------------------------------------------------------------------------- */
 
+/* The next word's difference; false: it does not end where the batch does. */
+static bool get_word(const unsigned char **at, const unsigned char *end, uint64_t *difference)
+{
+	uint64_t value = 0;
+
+	for (unsigned int shift = 0; shift < 64; shift += 7) {
+		if (*at == end)
+			return false;
+		value |= (uint64_t)(**at & 0x7f) << shift;
+		if (!(*(*at)++ & 0x80)) {
+			*difference = value >> 1 ^ (uint64_t)-(int64_t)(value & 1);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool take_batch(struct reader *reader, const struct stream_batch *batch, const unsigned char *at)
+{
+	const unsigned char *end = at + batch->nr_bytes;
+	uint32_t step = batch->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
+	uint64_t record[COVBUF_CMP_WORDS] = { 0 };
+
+	/* A batch does not say when it was made: where rows of modules overlap, the first counts. */
+	addresses_select(&reader->map, batch->pid, 0, 0);
+	for (uint32_t i = 0; i < batch->nr_words; i += step) {
+		for (uint32_t k = 0; k < step; k++) {
+			uint64_t difference;
+
+			if (!get_word(&at, end, &difference))
+				return false;
+			record[k] += difference;
+		}
+		if (record[step - 1] && !(record[step - 1] & COVBUF_NOT_A_RECORD))
+			recording_add(reader->recording, &reader->map, batch->mode, record[step - 1]);
+	}
+	return at == end;
+}
+
 static void take_records(struct reader *reader)
 {
 	size_t at = 0, end = reader->head.raw_bytes;
@@ -161,15 +200,12 @@ static void take_records(struct reader *reader)
 	while (end - at >= sizeof(batch)) {
 		memcpy(&batch, reader->raw + at, sizeof(batch));
 		at += sizeof(batch);
-		if (batch.nr_words > (end - at) / sizeof(uint64_t) || batch.mode >= COVBUF_NR_MODES) {
+		if (batch.nr_bytes > end - at || batch.mode >= COVBUF_NR_MODES ||
+		    !take_batch(reader, &batch, (const unsigned char *)reader->raw + at)) {
 			reader->recording->damaged++;
 			return;
 		}
-		/* A batch does not say when it was made: where rows of modules overlap, the first counts. */
-		addresses_select(&reader->map, batch.pid, 0, 0);
-		recording_add_words(reader->recording, &reader->map, batch.mode,
-				    (const uint64_t *)(const void *)(reader->raw + at), batch.nr_words);
-		at += batch.nr_words * sizeof(uint64_t);
+		at += batch.nr_bytes;
 	}
 }
 
@@ -225,6 +261,7 @@ int stream_read(struct recording *recording, const char *path)
 		return err;
 	}
 	reader.end = (uint64_t)st.st_size;
+	recording->streams++;
 	err = check_header(&reader);
 	if (!err) {
 		read_tables(&reader, &finished);

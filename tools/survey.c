@@ -54,7 +54,7 @@ static void take_contexts(struct survey *survey, struct covbuf_segment *segment,
 		}
 		row = find_row(survey, slot.pid, slot.tid);
 		memcpy(row->name, slot.name, sizeof(row->name));
-		row->live = (slot.state & 0xff) == COVBUF_CONTEXT_LIVE;
+		row->live = (slot.state & 0xff) == COVBUF_CONTEXT_LIVE && covbuf_proc_alive(segment, (slot.state >> 8) & 0xffff);
 		row->mode = slot.mode;
 		add_losses(survey, row->lost, slot.lost);
 	}
@@ -104,7 +104,9 @@ static void count_records(struct survey *survey, struct covbuf_segment *segment,
 	row->records += (uint64_t)n;
 	row->holes += holes;
 	row->areas++;
-	row->area_mode = area->mode;
+	/* what it records now: contexts are not asked to keep this up to date */
+	if (row->live && COVBUF_FLAG_STATE(area->flag) == COVBUF_AREA_HELD)
+		row->mode = area->mode + 1u;
 	survey->records += (uint64_t)n;
 	survey->holes += holes;
 	survey->areas++;

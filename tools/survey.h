@@ -12,7 +12,6 @@ struct survey_row {
 	char name[16];		/* "" where the thread's slot has been used again */
 	bool live;
 	uint32_t mode;		/* enum covbuf_mode + 1; 0: shut */
-	uint32_t area_mode;	/* of its areas */
 	uint64_t records, holes, areas;
 	uint64_t lost[COVBUF_NR_LOSSES];
 };

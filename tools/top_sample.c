@@ -42,8 +42,8 @@ static void look_at_threads(struct top_sample *sample)
 			continue;
 		thread = find_thread(sample, slot.pid, slot.tid);
 		memcpy(thread->name, slot.name, sizeof(thread->name));
-		thread->mode = slot.mode;
-		thread->live = (slot.state & 0xff) == COVBUF_CONTEXT_LIVE;
+		thread->live = (slot.state & 0xff) == COVBUF_CONTEXT_LIVE &&
+			       covbuf_proc_alive(sample->segment, (slot.state >> 8) & 0xffff);
 		for (unsigned int k = 0; k < COVBUF_NR_LOSSES; k++)
 			thread->lost += slot.lost[k];
 		sample->lost += thread->lost;

@@ -15,7 +15,6 @@
 struct top_thread {
 	uint32_t pid, tid;
 	char name[16];
-	uint32_t mode;		/* enum covbuf_mode + 1; 0: shut */
 	bool live;
 	uint64_t records;	/* seen so far */
 	uint64_t fresh;		/* since the last look */
