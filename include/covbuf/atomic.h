@@ -38,6 +38,9 @@
 #define covb_cas_acq_rel(p, old, v)                                                                \
 	__atomic_compare_exchange_n((p), (old), (v), 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
 
+/* Stores before it become visible before stores after it: lwsync on POWER, nothing on x86. */
+#define covb_wmb() __atomic_thread_fence(__ATOMIC_RELEASE)
+
 /* Full fence: hwsync on POWER, a locked instruction on x86. */
 #define covb_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 

@@ -149,13 +149,13 @@ int covb_target_create(struct covbuf_owner *owner, uint64_t nr_words)
 		frame = covb_pool_take(&nobody, area_class);
 	if (!frame)
 		return -COVB_ENOSPC;
-	owner->target_flag = frame->flag;
-	covb_flag_move(&covb_engine.areas[frame->area], &owner->target_flag, covb_engine.proc, COVBUF_AREA_TARGET);
 	owner->target_words = nr_words ? nr_words : covbuf_class_bytes(area_class) / 8;
 	covb_store(&covb_engine.areas[frame->area].kind, COVBUF_COUNTED);
 	covb_store(&covb_engine.areas[frame->area].mode, COVB_CONFIG_MODE(owner->config));
 	covb_store(&covb_engine.areas[frame->area].nr_words, (uint32_t)owner->target_words);
 	covb_store(&covb_engine.areas[frame->area].owner, owner->index + 1);
+	owner->target_flag = frame->flag;
+	covb_flag_move(&covb_engine.areas[frame->area], &owner->target_flag, covb_engine.proc, COVBUF_AREA_TARGET);
 	covb_store(&owner->slot->target, frame->area + 1);
 	owner->target_area = frame->area;
 	for (uint64_t i = covbuf_class_words(area_class); i < covbuf_class_bytes(area_class) / 8; i++)

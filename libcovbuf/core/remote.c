@@ -30,6 +30,12 @@ COVBUF_NOINSTR void covb_area_describe(struct covbuf_context *ctx, struct covb_f
 	covb_store(&area->serial, frame->serial);
 	covb_store(&area->filled_words, 0);
 	covb_store(&area->token, frame->token);
+	/*
+	 * Described, then written to: an observer that has seen a record and then looks at the description
+	 * again sees this one. Partner: the acquire between the two in shm/view_words.c. Without it records
+	 * could be taken for the area's last user's.
+	 */
+	covb_wmb();
 }
 
 static COVBUF_NOINSTR void set_unique(struct covbuf_context *ctx, struct covb_frame *frame,

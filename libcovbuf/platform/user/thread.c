@@ -50,7 +50,8 @@ int covb_threads_init(void)
 
 COVBUF_NOINSTR void covb_plat_identify(uint32_t *pid, uint32_t *tid, char *name)
 {
-	*pid = (uint32_t)getpid();
+	/* not getpid(): a vfork child is its parent */
+	*pid = covb_load(&covb_engine.procs[covb_engine.proc].pid);
 	*tid = (uint32_t)syscall(SYS_gettid);
 	prctl(PR_GET_NAME, name);
 }
