@@ -187,7 +187,7 @@ static bool is_gone(const struct covbuf_segment *segment, const struct covbuf_pr
 	return has_mapping(segment, proc->pid) == NO;
 }
 
-/* The number that process pid has in the innermost of its namespaces; 0: gone, or not to be seen. */
+/* The number that process pid has in the innermost of its namespaces; 0: gone, not to be seen, or of our own. */
 static uint32_t innermost_pid(const char *pid)
 {
 	char path[48], line[256];
@@ -199,12 +199,13 @@ static uint32_t innermost_pid(const char *pid)
 	if (!status)
 		return 0;
 	while (fgets(line, sizeof(line), status)) {
-		const char *last = strrchr(line, '\t');
+		const char *first = strchr(line, '\t'), *last = strrchr(line, '\t');
 
-		if (!strncmp(line, "NSpid:", 6) && last) {
+		if (strncmp(line, "NSpid:", 6))
+			continue;
+		if (first != last)
 			inner = (uint32_t)strtoul(last, NULL, 10);
-			break;
-		}
+		break;
 	}
 	fclose(status);
 	return inner;
