@@ -242,8 +242,11 @@ static int check_still(const struct reader *r)
 {
 	struct covbuf_area now;
 	uint32_t state = COVBUF_FLAG_STATE(r->area->flag);
-	int err = covb_view_area_now(r->segment, r->i, &now);
+	int err;
 
+	/* The words, then the description: partner is covb_area_describe(), which writes them in the other order. */
+	covb_rmb();
+	err = covb_view_area_now(r->segment, r->i, &now);
 	if (err)
 		return err == -EIO ? err : -ESTALE;
 	if (!covb_area_same(&now, r->area))

@@ -41,6 +41,9 @@
 /* Stores before it become visible before stores after it: lwsync on POWER, nothing on x86. */
 #define covb_wmb() __atomic_thread_fence(__ATOMIC_RELEASE)
 
+/* Loads before it are done before loads and stores after it: lwsync on POWER, nothing on x86. */
+#define covb_rmb() __atomic_thread_fence(__ATOMIC_ACQUIRE)
+
 /* Full fence: hwsync on POWER, a locked instruction on x86. */
 #define covb_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
