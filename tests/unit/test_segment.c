@@ -420,6 +420,7 @@ Test(segment, no_permission_is_explained)
 	cr_expect(covbuf_segment_create("/root/covbuf-test", &small, &segment, &why) == -EACCES);
 	cr_expect(strstr(why.text, "that you may write to"), "%s", why.text);
 	cr_assert(!seteuid(0));
+	covbuf_segment_close(segment);
 }
 
 Test(segment, reference_keeps_it_mapped)
