@@ -2,8 +2,7 @@
 /*
  * Something to instrument: calls, branches, loops, comparisons of every width, a switch and a recursion.
  * It is compiled once for each way of instrumenting, and the same object file is linked with the
- * callbacks of the oracle and with ours, so that positions within it agree. workload_base() comes first
- * in its text.
+ * callbacks of the oracle and with ours, so that positions relative to workload_base() agree.
  */
 #include <stdint.h>
 

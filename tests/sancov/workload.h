@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* First in the text of the object: what positions are told from. */
+/* What positions are told from. */
 uint64_t workload_base(void);
 uint64_t workload(unsigned int rounds);
 
