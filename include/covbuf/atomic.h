@@ -47,8 +47,11 @@
 /* Full fence: hwsync on POWER, a locked instruction on x86. */
 #define covb_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
-/* Same CPU only: keeps the compiler from moving accesses across it, costs nothing. */
-#define covb_barrier() __atomic_signal_fence(__ATOMIC_SEQ_CST)
+/*
+ * Same CPU only: keeps the compiler from moving accesses across it, costs nothing. Not a signal fence:
+ * clang makes a hwsync of that on POWER.
+ */
+#define covb_barrier() __asm__ volatile("" : : : "memory")
 
 #if defined(__x86_64__)
 #include <covbuf/arch/x86.h>
