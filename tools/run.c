@@ -265,8 +265,8 @@ static void print_summary(const struct run *run, const struct survey *survey, co
 
 	if (run->stream)
 		stream_count(run->stream, &bytes, &records);
-	fprintf(stderr, "covbuf run: %s: %" PRIu64 " records of %zu threads in %" PRIu32 " processes, ", run->file,
-		records, survey->nr, survey->nr_procs);
+	fprintf(stderr, "covbuf run: %s: %" PRIu64 " records of %zu thread%s in %" PRIu32 " process%s, ", run->file,
+		records, survey->nr, survey->nr == 1 ? "" : "s", survey->nr_procs, survey->nr_procs == 1 ? "" : "es");
 	if (survey->sum_lost) {
 		fprintf(stderr, "%" PRIu64 " lost", survey->sum_lost);
 		print_losses(survey, stderr);

@@ -56,11 +56,16 @@ static void print_header(const char *path, const struct covbuf_header *header, c
 
 	if (localtime_r(&created, &tm))
 		strftime(when, sizeof(when), "%F %T", &tm);
-	printf("%s: %s of %s, made %s by process %" PRIu32 ", records %s\n", path, format_bytes(header->size_bytes, size),
-	       format_bytes(header->limit_bytes, limit), when, header->maker_pid, automatic_name(&header->automatic));
+	printf("%s: %s of %s, ", path, format_bytes(header->size_bytes, size), format_bytes(header->limit_bytes, limit));
+	if (header->maker_pid)
+		printf("made %s by process %" PRIu32 ", records %s\n", when, header->maker_pid,
+		       automatic_name(&header->automatic));
+	else
+		printf("merged, the earliest of %s\n", when);
 	printf("%" PRIu64 " records in %" PRIu64 " areas, %" PRIu64 " areas free, %" PRIu64 " lost, %" PRIu32
-	       " processes, %" PRIu32 " live\n",
-	       survey->records, survey->areas, survey->free_areas, survey->sum_lost, survey->nr_procs, survey->nr_live);
+	       " process%s, %" PRIu32 " live\n",
+	       survey->records, survey->areas, survey->free_areas, survey->sum_lost, survey->nr_procs,
+	       survey->nr_procs == 1 ? "" : "es", survey->nr_live);
 	if (survey->holes)
 		printf("%" PRIu64 " slots were claimed and never filled\n", survey->holes);
 	if (header->lost_contexts || header->lost_procs)

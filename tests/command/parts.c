@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Parts of the command that can be shown without a recording. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "addresses.h"
+#include "command.h"
+#include "pcset.h"
+#include "strings.h"
+
+Test(strings, paths_lose_what_says_nothing)
+{
+	cr_assert_str_eq(intern_path("/build/dir", "../src/./a.c"), "/build/src/a.c");
+	cr_assert_str_eq(intern_path("/build", "/abs//b.c"), "/abs/b.c");
+	cr_assert_str_eq(intern_path(NULL, "../../c.c"), "../../c.c");
+	cr_assert_str_eq(intern_path(NULL, "a/../../c.c"), "../c.c");
+	cr_assert_str_eq(intern_path("/", "../../c.c"), "/c.c");
+	cr_assert_eq(intern_path("/x", "y"), intern("/x/y"));
+}
+
+Test(pcset, counts_each_address)
+{
+	struct pcset set = { 0 };
+	struct pcset_entry *sorted;
+
+	for (uint64_t round = 0; round < 3; round++)
+		for (uint64_t pc = 100000; pc > 0; pc--)
+			pcset_add(&set, pc * 16, 1);
+	cr_assert_eq(set.nr, 100000);
+	sorted = pcset_sorted(&set);
+	for (size_t i = 0; i < set.nr; i++) {
+		cr_assert_eq(sorted[i].pc, (i + 1) * 16);
+		cr_assert_eq(sorted[i].hits, 3);
+	}
+	free(sorted);
+	pcset_fini(&set);
+}
+
+static struct covbuf_module row(uint64_t start, uint32_t proc, uint32_t loaded, uint32_t unloaded)
+{
+	return (struct covbuf_module){ .state = 2, .pid = 7, .proc = proc, .start = start, .end = start + 0x1000,
+				       .bias = start, .loaded = loaded, .unloaded = unloaded };
+}
+
+static uint32_t module_at(struct address_map *map, uint64_t pc)
+{
+	const struct address_range *range = addresses_find(map, pc);
+
+	return range ? range->module : ~0u;
+}
+
+/* Libraries 1 and 2 were at one address, one after the other. */
+Test(addresses, a_library_that_took_anothers_place_is_told_from_it)
+{
+	struct address_map map = { 0 };
+	struct covbuf_module first = row(0x10000, 1, 3, 5);
+	struct covbuf_module second = row(0x10000, 1, 6, 0);
+
+	addresses_add(&map, &first, 1);
+	addresses_add(&map, &second, 2);
+	addresses_select(&map, 7, 1, 4);
+	cr_assert_eq(module_at(&map, 0x10010), 1);
+	addresses_select(&map, 7, 1, 5);
+	cr_assert_eq(module_at(&map, 0x10010), 2, "the first was unloaded at 5");
+	addresses_select(&map, 7, 1, 9);
+	cr_assert_eq(module_at(&map, 0x10010), 2);
+	cr_assert_eq(module_at(&map, 0x20000), ~0u);
+	addresses_fini(&map);
+}
+
+/* A program that executes another has the same pid and another slot. */
+Test(addresses, an_executed_program_is_told_from_the_one_before)
+{
+	struct address_map map = { 0 };
+	struct covbuf_module before = row(0x400000, 1, 1, 0);
+	struct covbuf_module after = row(0x400000, 2, 2, 0);
+
+	addresses_add(&map, &before, 1);
+	addresses_add(&map, &after, 2);
+	addresses_select(&map, 7, 2, 9);
+	cr_assert_eq(module_at(&map, 0x400100), 2);
+	addresses_select(&map, 7, 1, 9);
+	cr_assert_eq(module_at(&map, 0x400100), 1);
+	addresses_select(&map, 8, 0, 9);
+	cr_assert_eq(module_at(&map, 0x400100), ~0u, "another process");
+	addresses_fini(&map);
+}
+
+Test(sizes, are_parsed_and_shown)
+{
+	uint64_t bytes;
+	char text[16];
+
+	cr_assert(parse_size("x", "64M", &bytes));
+	cr_assert_eq(bytes, 64u << 20);
+	cr_assert(parse_size("x", "1GiB", &bytes));
+	cr_assert_eq(bytes, 1u << 30);
+	cr_assert(parse_size("x", "4096", &bytes));
+	cr_assert_eq(bytes, 4096);
+	cr_assert_not(parse_size("x", "", &bytes));
+	cr_assert_not(parse_size("x", "5 M", &bytes));
+	cr_assert_not(parse_size("x", "16777216T", &bytes));
+	cr_assert_str_eq(format_bytes(1536, text), "1.5K");
+	cr_assert_str_eq(format_bytes(100, text), "100");
+}
