@@ -54,11 +54,11 @@ static COVBUF_NOINSTR bool try_slot(uint64_t *slot, const uint64_t *record, uint
 	return true;
 }
 
-static COVBUF_NOINSTR void count_loss(struct covbuf_context *ctx, const struct covb_frame *frame)
+static COVBUF_NOINSTR void count_loss(struct covbuf_context *ctx, uint8_t kind, uint16_t flags)
 {
-	if (frame->flags & COVB_FRAME_FILTER)
+	if (flags & COVB_FRAME_FILTER)
 		return;
-	if (frame->kind == COVB_KIND_VOID || (frame->flags & COVB_FRAME_GROW))
+	if (kind == COVB_KIND_VOID || (flags & COVB_FRAME_GROW))
 		covb_count(ctx, COVBUF_LOST_NO_AREA);
 	else
 		covb_count(ctx, COVBUF_LOST_FULL);
@@ -106,9 +106,13 @@ static COVBUF_NOINSTR bool append_slow(struct covbuf_context *ctx, uint64_t *slo
 		}
 		if (frame->kind == COVB_KIND_VOID ||
 		    (slot >= frame->end && slot < frame->end + COVBUF_GUARD_WORDS)) {
+			/* a handler may grow in the place of a void frame, which is another's then */
+			const uint8_t kind = frame->kind;
+			const uint16_t flags = frame->flags;
+
 			covb_store(&ctx->cursor[mode], frame->end);
-			if (!(frame->flags & COVB_FRAME_GROW) || !covb_chain_grow(ctx, frame)) {
-				count_loss(ctx, frame);
+			if (!(flags & COVB_FRAME_GROW) || !covb_chain_grow(ctx, frame)) {
+				count_loss(ctx, kind, flags);
 				return false;
 			}
 		} else if (slot < frame->start || slot >= frame->end) {

@@ -48,7 +48,6 @@ static COVBUF_NOINSTR void succeed(struct covb_frame *next, struct covb_frame *f
  */
 COVBUF_NOINSTR struct covb_frame *covb_chain_grow(struct covbuf_context *ctx, struct covb_frame *full)
 {
-	struct covb_context_private *priv = ctx->priv;
 	struct covb_frame *next;
 
 	if (!worth_trying(full))
@@ -63,8 +62,8 @@ COVBUF_NOINSTR struct covb_frame *covb_chain_grow(struct covbuf_context *ctx, st
 		covb_pool_give(ctx, next);
 		return covb_load(&ctx->top);
 	}
-	if (full->kind == COVB_KIND_VOID)
-		priv->nr_voids--;
 	covb_store(&ctx->cursor[next->mode], next->start);
+	if (full->kind == COVB_KIND_VOID)
+		covb_void_give(full);
 	return next;
 }

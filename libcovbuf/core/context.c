@@ -87,11 +87,6 @@ COVBUF_NOINSTR struct covb_frame *covb_context_pop(struct covbuf_context *ctx, u
 		covb_store(&ctx->cursor[prev->mode], frame->saved);
 	covb_barrier();
 	set_unique(ctx, &frame->saved_unique);
-	if (frame->kind == COVB_KIND_VOID) {
-		struct covb_context_private *priv = ctx->priv;
-
-		priv->nr_voids--;
-	}
 	return frame;
 }
 
@@ -105,22 +100,32 @@ COVBUF_NOINSTR struct covb_frame *covb_context_find(const struct covbuf_context 
 	return frame;
 }
 
-/* A frame without an area, or NULL where they nest deeper than there are any. */
+#define VOID_TOKEN(context, serial) (1ull << 63 | (uint64_t)(context) << 40 | ((serial) & ((1ull << 40) - 1)))
+
+/*
+ * A frame without an area, with a token, or NULL where they nest deeper than there are any. They do not
+ * come back in the order in which they were taken: an append in a handler may put an area in the place
+ * of one on the stack while another, taken but not pushed yet, waits below the handler. Nor does a token
+ * end with its frame: the area inherits it. So each has a word that says it is in use, and a token that
+ * is not given out again.
+ */
 COVBUF_NOINSTR struct covb_frame *covb_context_void(struct covbuf_context *ctx)
 {
 	struct covb_context_private *priv = ctx->priv;
-	struct covb_frame *frame;
-	uint32_t i = priv->nr_voids;
 
-	if (i >= COVB_NR_VOID_FRAMES)
-		return NULL;
-	/* a handler between the two takes the same one and has put it back when we go on */
-	priv->nr_voids = i + 1;
-	covb_barrier();
-	frame = &priv->voids[i];
-	frame->area = ~0u;
-	frame->flag = 0;
-	return frame;
+	for (uint32_t i = 0; i < COVB_NR_VOID_FRAMES; i++) {
+		struct covb_frame *frame = &priv->voids[i];
+
+		if (covb_load(&frame->flag))
+			continue;
+		/* a handler between the two takes the same one, and has put it back when we go on */
+		covb_store(&frame->flag, 1);
+		covb_barrier();
+		frame->area = ~0u;
+		frame->token = VOID_TOKEN(priv->slot - covb_engine.contexts, ++priv->void_tokens);
+		return frame;
+	}
+	return NULL;
 }
 
 /* ---- opening and closing --------------------------------------------------------------------- */
@@ -198,7 +203,8 @@ static COVBUF_NOINSTR bool get_private(struct covbuf_context *ctx)
 	priv->slot = slot;
 	priv->pid = pid;
 	priv->tid = tid;
-	priv->nr_voids = 0;
+	for (uint32_t i = 0; i < COVB_NR_VOID_FRAMES; i++)
+		priv->voids[i].flag = 0;
 	priv->merging = 0;
 	covb_store(&slot->pid, pid);
 	covb_store(&slot->tid, tid);

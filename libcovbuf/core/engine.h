@@ -42,7 +42,7 @@ struct covb_frame {
 	uint64_t *saved;	/* cursor of prev's mode when it was pushed */
 	struct covb_unique unique;	 /* what the context gets with this frame */
 	struct covb_unique saved_unique; /* what it had */
-	uint64_t flag;		/* the area's, as this holder set it */
+	uint64_t flag;		/* the area's, as this holder set it; void: 1 in use, 0 not */
 	uint64_t token;		/* the section's; the same in all frames of its chain */
 	uint64_t sequence;	/* the owner's when it was pushed */
 	uint64_t handle;
@@ -68,7 +68,7 @@ struct covb_context_private {
 	uint32_t pid, tid;
 	uint32_t merging;	/* index + 1 of the owner whose merge this thread is in */
 	struct covb_frame voids[COVB_NR_VOID_FRAMES];
-	uint32_t nr_voids;	/* in use: strictly nested, so a plain counter */
+	uint64_t void_tokens;	/* last token given out for a void frame; see covb_context_void() */
 	uint32_t epochs;	/* unique per context: last epoch given out */
 	uint32_t *seen;		/* unique per context: the marks, nr_seen words; kept for the next user of the slot */
 	uint32_t nr_seen;
@@ -177,6 +177,13 @@ void covb_context_push(struct covbuf_context *ctx, struct covb_frame *frame);
 struct covb_frame *covb_context_pop(struct covbuf_context *ctx, uint64_t **cursor);
 struct covb_frame *covb_context_find(const struct covbuf_context *ctx, uint64_t token);
 struct covb_frame *covb_context_void(struct covbuf_context *ctx);
+
+/* A void frame that was popped, or whose place an area has taken, is free for the next. Its last use. */
+COVBUF_INLINE COVBUF_NOINSTR void covb_void_give(struct covb_frame *frame)
+{
+	covb_barrier(); /* same CPU: a handler may take it at once */
+	covb_store(&frame->flag, 0);
+}
 
 COVBUF_INLINE COVBUF_NOINSTR void covb_count_many(struct covbuf_context *ctx, enum covbuf_loss cause, uint64_t n)
 {

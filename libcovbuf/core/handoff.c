@@ -82,8 +82,10 @@ COVBUF_NOINSTR void covb_handoff(struct covbuf_context *ctx, struct covb_frame *
 	struct covbuf_owner *owner;
 	uint32_t flags = frame->flags;
 
-	if (frame->kind == COVB_KIND_VOID)
+	if (frame->kind == COVB_KIND_VOID) {
+		covb_void_give(frame);
 		return;
+	}
 	owner = &covb_engine.owners[frame->owner];
 	if (!frame->held && is_empty(frame, cursor)) {
 		covb_pool_give(ctx, frame);

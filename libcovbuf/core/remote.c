@@ -71,7 +71,6 @@ static COVBUF_NOINSTR struct covb_frame *get_frame(struct covbuf_context *ctx, u
 	frame = covb_context_void(ctx);
 	if (!frame)
 		return NULL;
-	frame->token = 1ull << 63 | (uint64_t)(uintptr_t)frame;
 	frame->area_class = (uint8_t)COVB_CONFIG_CLASS(config);
 	frame->wanted_kind = (uint8_t)COVB_CONFIG_KIND(config);
 	covb_frame_prepare(frame, COVB_CONFIG_MODE(config), COVB_KIND_VOID);

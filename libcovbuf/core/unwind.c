@@ -59,7 +59,6 @@ static COVBUF_NOINSTR covbuf_token push_nothing(struct covbuf_context *ctx)
 	if (!frame)
 		return 0;
 	covb_frame_prepare(frame, COVBUF_MODE_PC, COVB_KIND_VOID);
-	frame->token = 1ull << 63 | (uint64_t)(uintptr_t)frame;
 	frame->flags = COVB_FRAME_FILTER;
 	frame->level = covb_plat_level();
 	frame->held = NULL;
