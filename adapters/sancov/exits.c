@@ -31,10 +31,23 @@ static COVBUF_NOINSTR void record_counters(void)
 		covbuf_counters_sync();
 }
 
-static COVBUF_NOINSTR void *next(const char *name)
+/*
+ * The C library's functions behind these, looked up before anything can be in a signal handler or in a
+ * vfork child: the dynamic linker's lock is not for those.
+ */
+static struct {
+	__attribute__((noreturn)) void (*quick_exit)(int);
+	__attribute__((noreturn)) void (*abort)(void);
+	int (*execvpe)(const char *, char *const *, char *const *);
+	int (*fexecve)(int, char *const *, char *const *);
+} next;
+
+__attribute__((constructor(101))) static COVBUF_NOINSTR void find_next(void)
 {
-	record_counters();
-	return dlsym(RTLD_NEXT, name);
+	*(void **)&next.quick_exit = dlsym(RTLD_NEXT, "quick_exit");
+	*(void **)&next.abort = dlsym(RTLD_NEXT, "abort");
+	*(void **)&next.execvpe = dlsym(RTLD_NEXT, "execvpe");
+	*(void **)&next.fexecve = dlsym(RTLD_NEXT, "fexecve");
 }
 
 __attribute__((noreturn)) EXIT_HOOK void _exit(int status)
@@ -51,20 +64,18 @@ __attribute__((noreturn)) EXIT_HOOK void _Exit(int status)
 
 __attribute__((noreturn)) EXIT_HOOK void quick_exit(int status)
 {
-	__attribute__((noreturn)) void (*call)(int) = next("quick_exit");
-
-	if (!call)
+	record_counters();
+	if (!next.quick_exit)
 		_exit(status);
-	call(status);
+	next.quick_exit(status);
 }
 
 __attribute__((noreturn)) EXIT_HOOK void abort(void)
 {
-	__attribute__((noreturn)) void (*call)(void) = next("abort");
-
-	if (!call)
-		_exit(127);
-	call();
+	record_counters();
+	if (!next.abort)
+		__builtin_trap();
+	next.abort();
 }
 
 EXIT_HOOK int execve(const char *path, char *const argv[], char *const envp[])
@@ -80,13 +91,12 @@ EXIT_HOOK int execv(const char *path, char *const argv[])
 
 EXIT_HOOK int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-	int (*call)(const char *, char *const *, char *const *) = next("execvpe");
-
-	if (!call) {
+	record_counters();
+	if (!next.execvpe) {
 		errno = ENOSYS;
 		return -1;
 	}
-	return call(file, argv, envp);
+	return next.execvpe(file, argv, envp);
 }
 
 EXIT_HOOK int execvp(const char *file, char *const argv[])
@@ -96,13 +106,12 @@ EXIT_HOOK int execvp(const char *file, char *const argv[])
 
 EXIT_HOOK int fexecve(int fd, char *const argv[], char *const envp[])
 {
-	int (*call)(int, char *const *, char *const *) = next("fexecve");
-
-	if (!call) {
+	record_counters();
+	if (!next.fexecve) {
 		errno = ENOSYS;
 		return -1;
 	}
-	return call(fd, argv, envp);
+	return next.fexecve(fd, argv, envp);
 }
 
 /* Arguments up to the NULL, without a heap: a vfork child may be the caller. */
