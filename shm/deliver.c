@@ -69,6 +69,8 @@ int covb_drain_visit(struct covb_drain *d, const struct covbuf_area *area, const
 		.serial = area->serial,
 		.handle = area->handle,
 		.token = area->token,
+		.context = area->context,
+		.module_generation = area->module_generation,
 	};
 	int err;
 

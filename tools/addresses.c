@@ -7,8 +7,6 @@
 
 void addresses_add(struct address_map *map, const struct covbuf_module *row, uint32_t module)
 {
-	if (row->start >= row->end || row->bias > row->start)
-		return;
 	map->ranges = must_grow(map->ranges, map->nr, &map->room, sizeof(*map->ranges));
 	map->ranges[map->nr++] = (struct address_range){
 		.start = row->start,

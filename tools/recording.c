@@ -16,6 +16,9 @@
 #include "stream.h"
 #include "strings.h"
 
+/* Addresses of a binary: no file is as large, and sums of some thousand do not wrap. */
+#define MAX_SPAN_BYTES (1ull << 47)
+
 const char *loss_name(unsigned int cause)
 {
 	static const char *const names[COVBUF_NR_LOSSES] = {
@@ -28,7 +31,7 @@ const char *loss_name(unsigned int cause)
 	return cause < COVBUF_NR_LOSSES ? names[cause] : "?";
 }
 
-uint32_t recording_module(struct recording *recording, const struct covbuf_module *row)
+static uint32_t find_module(struct recording *recording, const struct covbuf_module *row)
 {
 	const char *path = intern(row->path);
 	uint64_t span = row->end - row->bias;
@@ -49,6 +52,15 @@ uint32_t recording_module(struct recording *recording, const struct covbuf_modul
 	*module = (struct recording_module){ .path = path, .build_id_bytes = row->build_id_bytes, .span = span };
 	memcpy(module->build_id, row->build_id, row->build_id_bytes);
 	return (uint32_t)recording->nr_modules++;
+}
+
+bool recording_add_module(struct recording *recording, struct address_map *map, const struct covbuf_module *row)
+{
+	if (row->state != 2 || row->start >= row->end || row->bias > row->start ||
+	    row->end - row->bias > MAX_SPAN_BYTES || row->build_id_bytes > sizeof(row->build_id))
+		return false;
+	addresses_add(map, row, find_module(recording, row));
+	return true;
 }
 
 struct reading {
@@ -73,9 +85,9 @@ static void read_modules(struct reading *reading)
 		struct covbuf_module row;
 		int err = covbuf_view_module(reading->segment, i, &row);
 
-		if (!err && row.bias <= row.start)
-			addresses_add(&reading->map, &row, recording_module(reading->recording, &row));
-		else if (err != -ENOENT)
+		if (err == -ENOENT)
+			continue;
+		if (err || !recording_add_module(reading->recording, &reading->map, &row))
 			reading->recording->damaged++;
 	}
 }
@@ -102,6 +114,7 @@ static void read_losses(struct reading *reading)
 	}
 	reading->recording->lost_contexts += reading->header->lost_contexts;
 	reading->recording->lost_procs += reading->header->lost_procs;
+	reading->recording->lost_modules += reading->header->lost_modules;
 }
 
 /* The slot of the process that took the area; 0 where only the pid can tell. */
@@ -231,6 +244,8 @@ void recording_warn(const struct recording *recording, const char *name)
 		complain(name, "%" PRIu64 " threads found no room to record in", recording->lost_contexts);
 	if (recording->lost_procs)
 		complain(name, "%" PRIu64 " processes found no room to record in", recording->lost_procs);
+	if (recording->lost_modules)
+		complain(name, "%" PRIu64 " binaries and libraries found no room in its table", recording->lost_modules);
 	if (recording->unknown)
 		complain(name, "%" PRIu64 " of %" PRIu64 " records are in no module that the recording knows", recording->unknown,
 			 recording->records);

@@ -29,7 +29,7 @@ struct recording {
 	uint64_t unknown;	/* of those, in no module that was mapped */
 	uint64_t holes;		/* slots that were claimed and never filled */
 	uint64_t lost[COVBUF_NR_LOSSES];
-	uint64_t lost_contexts, lost_procs;
+	uint64_t lost_contexts, lost_procs, lost_modules;
 	uint64_t created_ns;	/* the earliest */
 	uint64_t damaged;	/* entries that were left out */
 	size_t nr_files, streams;
@@ -46,8 +46,11 @@ void recording_warn(const struct recording *recording, const char *name);
 
 void recording_fini(struct recording *recording);
 
-/* For the readers of the formats: the module that a row names, made if need be. */
-uint32_t recording_module(struct recording *recording, const struct covbuf_module *row);
+/*
+ * For the readers of the formats: put a row of a module table into the map, and its module, made if need
+ * be, into the recording. False: it says what cannot be.
+ */
+bool recording_add_module(struct recording *recording, struct address_map *map, const struct covbuf_module *row);
 
 /* One record in a process that was selected in the map. */
 static inline void recording_add(struct recording *recording, struct address_map *map, uint32_t mode, uint64_t pc)

@@ -171,7 +171,7 @@ static int prepare(struct run *run)
 	if (!err)
 		err = make_segment(run);
 	if (!err && run->options->stream)
-		err = stream_create(run->file, run->options->force, &run->stream);
+		err = stream_create(run->file, run->options->force, run->segment, &run->stream);
 	if (err && run->options->stream && run->segment)
 		remove_segment(run);
 	return err;
@@ -186,7 +186,7 @@ static void drain(struct run *run, unsigned int flags)
 
 	if (run->stream) {
 		/* tables first: the records that follow are of modules that are in them */
-		stream_sync(run->stream, run->segment);
+		stream_sync(run->stream);
 		err = covbuf_drain(run->segment, flags | COVBUF_DRAIN_LIVE, stream_add, run->stream, &drained);
 		stream_add_holes(run->stream, drained.lost);
 	} else {
@@ -308,7 +308,7 @@ static int finish(struct run *run)
 		survey_fini(&survey);
 	}
 	if (run->stream) {
-		if (stream_finish(run->stream, run->segment) && !status)
+		if (stream_finish(run->stream) && !status)
 			status = STATUS_FAILED;
 		remove_segment(run);
 	} else if (!left && covbuf_segment_trim(run->segment)) {

@@ -27,6 +27,7 @@ struct buffer {
 
 struct stream {
 	char *path;
+	struct covbuf_segment *segment;
 	int fd;
 	ZSTD_CCtx *zstd;
 	struct buffer records, tables, packed;
@@ -104,7 +105,7 @@ static int flush(struct stream *stream)
 	return stream->records.nr ? write_block(stream, STREAM_RECORDS, &stream->records) : 0;
 }
 
-int stream_create(const char *path, bool force, struct stream **out)
+int stream_create(const char *path, bool force, struct covbuf_segment *segment, struct stream **out)
 {
 	struct stream_header header = { .magic = STREAM_MAGIC, .version = STREAM_VERSION, .header_bytes = sizeof(header) };
 	struct stream *stream;
@@ -121,6 +122,7 @@ int stream_create(const char *path, bool force, struct stream **out)
 	stream = must_alloc(sizeof(*stream));
 	stream->path = must_dup(path);
 	stream->fd = fd;
+	stream->segment = segment;
 	stream->zstd = ZSTD_createCCtx();
 	if (!stream->zstd || ZSTD_isError(ZSTD_CCtx_setParameter(stream->zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL)) ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(stream->zstd, ZSTD_c_checksumFlag, 1)))
@@ -143,6 +145,17 @@ static unsigned char *put_word(unsigned char *at, uint64_t difference)
 	return at;
 }
 
+/* A program that executes another keeps its pid: the slot of the context tells them apart. */
+static uint32_t find_proc(struct covbuf_segment *segment, const struct covbuf_batch *batch)
+{
+	struct covbuf_context_slot slot;
+
+	if (!batch->context || covbuf_view_context(segment, batch->context - 1, &slot) || slot.pid != batch->pid ||
+	    slot.tid != batch->tid)
+		return 0;
+	return (uint32_t)(slot.state >> 8) & 0xffff;
+}
+
 int stream_add(const struct covbuf_batch *batch, void *arg)
 {
 	uint64_t before[COVBUF_CMP_WORDS] = { 0 };
@@ -156,6 +169,8 @@ int stream_add(const struct covbuf_batch *batch, void *arg)
 		.handle = batch->handle,
 		.token = batch->token,
 		.serial = batch->serial,
+		.proc = find_proc(stream->segment, batch),
+		.module_generation = batch->module_generation,
 	};
 	unsigned char *start, *at;
 
@@ -208,8 +223,9 @@ static void add_row(struct stream *stream, size_t table, uint64_t index, const v
 	memcpy(stream->tables.bytes + table, &head, sizeof(head));
 }
 
-static int write_tables(struct stream *stream, struct covbuf_segment *segment, const struct covbuf_header *header)
+static int write_tables(struct stream *stream, const struct covbuf_header *header)
 {
+	struct covbuf_segment *segment = stream->segment;
 	struct stream_totals totals = { header->lost_contexts, header->lost_procs, stream->holes };
 	struct covbuf_context_slot context;
 	struct covbuf_module module;
@@ -234,20 +250,20 @@ static int write_tables(struct stream *stream, struct covbuf_segment *segment, c
 	return write_block(stream, STREAM_TABLES, &stream->tables);
 }
 
-int stream_sync(struct stream *stream, struct covbuf_segment *segment)
+int stream_sync(struct stream *stream)
 {
 	uint64_t now = now_ns();
 	struct covbuf_header header;
 	int err = 0;
 
-	if (covbuf_view_header(segment, &header))
+	if (covbuf_view_header(stream->segment, &header))
 		return fail(stream, "the segment's header is damaged");
 	if (header.procs_changed != stream->procs_changed || header.module_generation != stream->module_generation ||
 	    now - stream->tables_ns > TABLES_NS) {
 		stream->procs_changed = header.procs_changed;
 		stream->module_generation = header.module_generation;
 		stream->tables_ns = now;
-		err = write_tables(stream, segment, &header);
+		err = write_tables(stream, &header);
 	}
 	if (!err && now - stream->flushed_ns > FLUSH_NS)
 		err = flush(stream);
@@ -265,14 +281,14 @@ void stream_add_holes(struct stream *stream, uint64_t holes)
 	stream->holes += holes;
 }
 
-int stream_finish(struct stream *stream, struct covbuf_segment *segment)
+int stream_finish(struct stream *stream)
 {
 	struct buffer nothing = { .bytes = NULL };
 	struct covbuf_header header;
 	int err = flush(stream);
 
-	if (!err && !covbuf_view_header(segment, &header))
-		err = write_tables(stream, segment, &header);
+	if (!err && !covbuf_view_header(stream->segment, &header))
+		err = write_tables(stream, &header);
 	if (!err)
 		err = write_block(stream, STREAM_END, &nothing);
 	if (close(stream->fd) && !err)

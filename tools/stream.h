@@ -52,6 +52,8 @@ struct stream_batch {
 	uint32_t serial;
 	uint32_t nr_words;	/* that follow: records, in CMP mode times 4 */
 	uint32_t nr_bytes;	/* that they take */
+	uint32_t proc;		/* index of the process slot; 0: not known, the pid tells */
+	uint32_t module_generation; /* when the context took the ring */
 	uint32_t reserved;
 };
 #define STREAM_WORD_MAX_BYTES 10
@@ -78,7 +80,7 @@ struct stream_totals {
 
 COVBUF_STATIC_ASSERT(sizeof(struct stream_header) == 64, "part of the format");
 COVBUF_STATIC_ASSERT(sizeof(struct stream_block) == 16, "part of the format");
-COVBUF_STATIC_ASSERT(sizeof(struct stream_batch) == 48, "part of the format");
+COVBUF_STATIC_ASSERT(sizeof(struct stream_batch) == 56, "part of the format");
 COVBUF_STATIC_ASSERT(sizeof(struct stream_table) == 16, "part of the format");
 
 /* stream_read.c: add a stream to a recording. A complaint was made on failure. */
@@ -86,19 +88,19 @@ int stream_read(struct recording *recording, const char *path);
 
 /* stream.c: writing. The file must not exist unless force is set. A complaint was made on failure. */
 struct stream;
-int stream_create(const char *path, bool force, struct stream **out);
+int stream_create(const char *path, bool force, struct covbuf_segment *segment, struct stream **out);
 
 /* A covbuf_batch_fn; arg is the stream. Non-zero: the file cannot be written. */
 int stream_add(const struct covbuf_batch *batch, void *arg);
 
 /* Write the tables, if they changed or a second has passed; and what is buffered. */
-int stream_sync(struct stream *stream, struct covbuf_segment *segment);
+int stream_sync(struct stream *stream);
 
 /* Bytes written so far, records so far. */
 void stream_count(const struct stream *stream, uint64_t *bytes, uint64_t *records);
 void stream_add_holes(struct stream *stream, uint64_t holes);
 
 /* Write the last tables and the end, and close. */
-int stream_finish(struct stream *stream, struct covbuf_segment *segment);
+int stream_finish(struct stream *stream);
 
 #endif

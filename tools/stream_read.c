@@ -95,11 +95,7 @@ static void take_row(struct reader *reader, uint32_t type, const char *entry, si
 	if (type == STREAM_TABLE_MODULES && entry_bytes == sizeof(module)) {
 		memcpy(&module, entry, sizeof(module));
 		module.path[sizeof(module.path) - 1] = 0;
-		if (module.state != 2 || module.build_id_bytes > sizeof(module.build_id) || module.bias > module.start ||
-		    module.start >= module.end)
-			recording->damaged++;
-		else
-			addresses_add(&reader->map, &module, recording_module(recording, &module));
+		recording->damaged += !recording_add_module(recording, &reader->map, &module);
 	} else if (type == STREAM_TABLE_CONTEXTS && entry_bytes == sizeof(context)) {
 		memcpy(&context, entry, sizeof(context));
 		for (unsigned int i = 0; i < COVBUF_NR_LOSSES; i++)
@@ -176,8 +172,7 @@ static bool take_batch(struct reader *reader, const struct stream_batch *batch, 
 	uint32_t step = batch->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
 	uint64_t record[COVBUF_CMP_WORDS] = { 0 };
 
-	/* A batch does not say when it was made: where rows of modules overlap, the first counts. */
-	addresses_select(&reader->map, batch->pid, 0, 0);
+	addresses_select(&reader->map, batch->pid, batch->proc, batch->module_generation);
 	for (uint32_t i = 0; i < batch->nr_words; i += step) {
 		for (uint32_t k = 0; k < step; k++) {
 			uint64_t difference;

@@ -59,8 +59,8 @@ static void look_at_modules(struct top_sample *sample)
 	for (uint32_t i = 0; i < sample->header.modules.nr; i++) {
 		struct covbuf_module row;
 
-		if (!covbuf_view_module(sample->segment, i, &row) && row.bias <= row.start)
-			addresses_add(&sample->map, &row, recording_module(&sample->modules, &row));
+		if (!covbuf_view_module(sample->segment, i, &row))
+			recording_add_module(&sample->modules, &sample->map, &row);
 	}
 	sample->binaries = must_realloc(sample->binaries, sample->modules.nr_modules * sizeof(*sample->binaries));
 	for (; sample->nr_binaries < sample->modules.nr_modules; sample->nr_binaries++)

@@ -309,6 +309,8 @@ struct covbuf_batch {
 	uint32_t serial;	/* within one section: 0, 1 ... as its area filled up and another followed */
 	uint64_t handle;	/* 0: local */
 	uint64_t token;		/* the same for all areas of one section */
+	uint32_t context;	/* index + 1 of the context slot; 0: not known */
+	uint32_t module_generation; /* of the module table, when the area was taken */
 };
 
 /* Returns 0 to go on; anything else stops and is returned. What was not visited stays queued. */

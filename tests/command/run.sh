@@ -63,6 +63,22 @@ expect "covbuf killed, the program alive" 0 "program.c" "$COVBUF" report orphane
 sleep 1.2
 expect "covbuf killed, the program ended" 0 "program.c" "$COVBUF" report orphaned
 
+# A program that executes another, which is linked to the same addresses.
+cat > before.c << 'END'
+#include <unistd.h>
+int before(int x) { return x > 2 ? 1 : 2; }
+int main(int c, char **v) { before(c); return execv("./after", v); }
+END
+echo 'int after(int x) { return x > 2 ? 1 : 2; } int main(int c, char **v) { (void)v; return after(c); }' > after.c
+for name in before after; do
+	"$CC" -O0 -g -no-pie -fno-pie -fsanitize-coverage=trace-pc $name.c -o $name "${link[@]}" || not_ok "$name is built"
+done
+for way in --unique --trace --stream; do
+	"$COVBUF" run -q --force $way -o executed ./before
+	"$COVBUF" report --functions executed > out
+	check "$way: before and after exec are told apart" test "$(grep -cE '^(before|after) +[1-9]' out)" = 2
+done
+
 # A program with callbacks that do nothing, in a library.
 echo 'void __sanitizer_cov_trace_pc(void) {}' > nothing.c
 if [ -e "$COVBUF_PRELOAD" ] && "$CC" -shared -fPIC nothing.c -o libnothing.so &&
