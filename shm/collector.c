@@ -115,19 +115,21 @@ static uint32_t claim_list(struct covb_drain *d, uint32_t head)
 	return nr_taken;
 }
 
-/* Put areas taken[0..nr) back, so that the newest is on top again. */
-static void queue_again(struct covb_drain *d, uint32_t owner, uint32_t nr)
+static void queue_one_again(struct covb_drain *d, uint32_t owner, struct covb_taken *t)
 {
 	struct covbuf_area *areas = d->segment->areas;
 
-	while (nr--) {
-		struct covb_taken *t = &d->taken[nr];
+	if (!covb_flag_move(&areas[t->area], &t->flag, d->holder, COVBUF_AREA_QUEUED))
+		return;
+	covb_queue_push(&d->segment->owners[owner], areas, t->area);
+	covb_fetch_add(&d->segment->owners[owner].queued, (uint64_t)-1); /* it was counted before */
+}
 
-		if (!covb_flag_move(&areas[t->area], &t->flag, d->holder, COVBUF_AREA_QUEUED))
-			continue;
-		covb_queue_push(&d->segment->owners[owner], areas, t->area);
-		covb_fetch_add(&d->segment->owners[owner].queued, (uint64_t)-1); /* it was counted before */
-	}
+/* Put areas taken[0..nr) back, so that the newest is on top again. */
+static void queue_again(struct covb_drain *d, uint32_t owner, uint32_t nr)
+{
+	while (nr--)
+		queue_one_again(d, owner, &d->taken[nr]);
 }
 
 int covb_drain_queue(struct covb_drain *d, uint32_t owner)
@@ -137,7 +139,14 @@ int covb_drain_queue(struct covb_drain *d, uint32_t owner)
 	int err = 0;
 
 	while (nr_taken && !err) {
-		nr_taken--;
+		struct covb_taken *t = &d->taken[--nr_taken];
+
+		if (d->holder == COVB_HOLDER_CONSUMER) {
+			covb_store(&d->segment->areas[t->area].draining, 0); /* a consumer that died may have left it set */
+		} else if (covb_ring_busy(&d->segment->areas[t->area])) {
+			queue_one_again(d, owner, t);
+			continue;
+		}
 		err = covb_drain_deliver(d, d->taken[nr_taken].area, d->taken[nr_taken].flag, false);
 	}
 	if (err)

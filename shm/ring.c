@@ -100,7 +100,7 @@ static bool still_in_use(struct covb_drain *d, uint32_t i, const struct covbuf_a
 	const struct covbuf_area *entry = &d->segment->areas[i];
 	struct covbuf_area now;
 
-	covb_mb(); /* the records before the description */
+	covb_mb(); /* the records before the description; draining before the flag, partner: covb_ring_busy() */
 	if (covb_load(&entry->flag) != area->flag || covb_load(&entry->position) != position)
 		return false;
 	return !covb_drain_describe(d, i, area->flag, &now) && covb_area_same(&now, area);
@@ -153,9 +153,17 @@ int covb_ring_drain_live(struct covb_drain *d, uint32_t i)
 		uint64_t room = BATCH_WORDS / ring.record_words, left = ring.nr_slots - taken;
 		uint64_t n = copy_ready(&ring, first, room < left ? room : left, d->copy);
 
-		if (!n || !still_in_use(d, i, &area, first))
+		if (!n)
 			break;
+		/* Said before the flag is looked at: from then on nobody else empties the ring. See covb_ring_busy(). */
+		covb_store(&entry->draining, 1);
+		if (!still_in_use(d, i, &area, first)) {
+			covb_store_release(&entry->draining, 0);
+			break;
+		}
 		mark_taken(&ring, &entry->position, first, n);
+		/* release: partner is the acquire in covb_ring_busy(); our last mark is there */
+		covb_store_release(&entry->draining, 0);
 		d->sum.records += n;
 		err = covb_drain_visit(d, &area, d->copy, n * ring.record_words);
 		first += n;

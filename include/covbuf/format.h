@@ -278,6 +278,7 @@ struct covbuf_area {
 	/* RING only: next record index to take; starts at 1 << 63. consumer, release. */
 	uint64_t position __attribute__((aligned(COVBUF_LINE_BYTES)));
 	uint64_t claimed;	/* RING, at hand-over: the writer's index */
+	uint32_t draining;	/* RING: 1 while the consumer takes from it in use; see covb_ring_busy() */
 };
 #define COVBUF_RING_START (1ull << 63)
 

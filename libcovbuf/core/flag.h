@@ -57,4 +57,17 @@ COVBUF_INLINE COVBUF_NOINSTR bool covb_flag_give(struct covbuf_area *area, uint6
 	return covb_cas_release(&area->flag, &seen, COVBUF_FLAG(COVBUF_FLAG_GENERATION(flag), 0, COVBUF_AREA_FREE));
 }
 
+/*
+ * Whether the consumer takes records from a ring that the caller has just made its own. It looked at the
+ * flag after it had said so, and will still write to slots that it has read: the ring must not be emptied
+ * meanwhile. It does not wait for anybody, but may have died; so nobody waits for it either, and the ring
+ * goes back on its queue.
+ */
+COVBUF_INLINE COVBUF_NOINSTR bool covb_ring_busy(const struct covbuf_area *area)
+{
+	covb_mb(); /* partner: the fence in covb_ring_drain_live(); either it sees our flag, or we see it */
+	/* acquire: partner is the consumer's release; its last mark is there */
+	return covb_load(&area->kind) == COVBUF_RING && covb_load_acquire(&area->draining);
+}
+
 #endif

@@ -4,7 +4,7 @@
  *
  *   nothing recorded         back to the pool
  *   the owner keeps          ENDED: it is part of the recording
- *   the owner moved on       records counted as stale, back to the pool
+ *   the owner moved on       records counted as stale, back to the pool; a ring is queued
  *   else                     on the owner's queue, oldest first; no copy
  *
  * Legal at any level: no lock, no allocation; a system call only to wake a collector that sleeps.
@@ -65,10 +65,15 @@ static COVBUF_NOINSTR void deliver(struct covbuf_context *ctx, struct covb_frame
 		return;
 	}
 	if (covb_load(&owner->slot->sequence) != frame->sequence) {
-		uint64_t nr_records = covb_pool_discard(ctx, frame);
-
-		covb_count_many(ctx, COVBUF_LOST_STALE, nr_records);
-		return;
+		if (frame->kind != COVBUF_RING) {
+			covb_count_many(ctx, COVBUF_LOST_STALE, covb_pool_discard(ctx, frame));
+			return;
+		}
+		/*
+		 * A ring may be in the consumer's hands: whoever takes it from the queue sees to that, and
+		 * drops it, because this is no sequence of an enable.
+		 */
+		covb_store(&area->sequence, frame->sequence - 1);
 	}
 	/* a queued area is nobody's but the queue's: from here on the frame may be another's */
 	if (!covb_flag_move(area, &flag, covb_engine.proc, COVBUF_AREA_QUEUED))
@@ -155,9 +160,15 @@ void covb_queue_drop(struct covbuf_owner *owner)
 	struct covb_frame frame;
 	uint32_t area;
 
-	while (covb_queue_next(head, &area, &head))
-		if (covb_queue_claim(area, &frame))
-			covb_fetch_add(&owner->slot->stale, covb_pool_discard(&nobody, &frame));
-		else
+	while (covb_queue_next(head, &area, &head)) {
+		if (!covb_queue_claim(area, &frame))
 			break;
+		if (covb_ring_busy(&covb_engine.areas[area])) {
+			if (covb_flag_move(&covb_engine.areas[area], &frame.flag, covb_engine.proc, COVBUF_AREA_QUEUED))
+				covb_queue_push(owner->slot, covb_engine.areas, area);
+			covb_fetch_add(&owner->slot->queued, (uint64_t)-1); /* it was counted before */
+			continue;
+		}
+		covb_fetch_add(&owner->slot->stale, covb_pool_discard(&nobody, &frame));
+	}
 }

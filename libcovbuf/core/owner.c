@@ -430,6 +430,9 @@ void covbuf_owner_put(struct covbuf_owner *owner)
 		raise_sequence(owner);
 	}
 	owner->local = NULL;
+	/* one enable further: a section that is on its way to the queue now does not end as just disabled */
+	raise_sequence(owner);
+	raise_sequence(owner);
 	covb_merge_wait(owner);
 	covb_queue_drop(owner);
 	covb_target_destroy(owner);
