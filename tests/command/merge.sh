@@ -3,9 +3,10 @@
 # covbuf merge and diff: the union is the same in whatever order and grouping, and however often.
 . "$(dirname "$0")/lib.sh"
 build_gcc program || exit 1
+build_gcc another -O1 || exit 1
 "$COVBUF" run -q -o a ./program 10
 "$COVBUF" run -q -o b ./program 10 fork
-"$COVBUF" run -q --trace -o c ./program 1000 exit 0
+"$COVBUF" run -q --trace -o c ./another 1000
 
 covered() { "$COVBUF" export --lcov "$1" | grep -E '^DA:[0-9]+,[1-9]' | cut -d, -f1 | sort; }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "addresses.h"
+#include "binary.h"
 #include "command.h"
 #include "pcset.h"
 #include "strings.h"
@@ -84,6 +85,36 @@ Test(addresses, an_executed_program_is_told_from_the_one_before)
 	addresses_select(&map, 8, 0, 9);
 	cr_assert_eq(module_at(&map, 0x400100), ~0u, "another process");
 	addresses_fini(&map);
+}
+
+/* Two blocks of one function, and another function. */
+static struct binary_point points[] = { { 0x100, 0x100 }, { 0x110, 0x110 }, { 0x200, 0x200 } };
+static struct binary_symbol functions[] = { { 0x100, 0x180, "f" }, { 0x1c0, 0x1d0, "bare" }, { 0x200, 0x280, "g" } };
+
+static uint64_t match(enum points_source source, uint64_t address)
+{
+	struct binary binary = { .source = source, .points = points, .nr_points = 3, .symbols = functions,
+				 .nr_symbols = 3 };
+	const struct binary_point *point = binary_match(&binary, address);
+
+	return point ? point->address : 0;
+}
+
+Test(points, a_return_address_belongs_to_the_block_of_its_call)
+{
+	cr_assert_eq(match(POINTS_TABLE, 0x10c), 0x100);
+	cr_assert_eq(match(POINTS_TABLE, 0x110), 0x100, "the call was the last thing in the first block");
+	cr_assert_eq(match(POINTS_TABLE, 0x111), 0x110);
+	cr_assert_eq(match(POINTS_TABLE, 0x17f), 0x110);
+	cr_assert_eq(match(POINTS_TABLE, 0x1c8), 0, "a function without points");
+	cr_assert_eq(match(POINTS_TABLE, 0x50), 0);
+}
+
+Test(points, a_call_site_is_matched_exactly)
+{
+	cr_assert_eq(match(POINTS_CALLS, 0x110), 0x110);
+	cr_assert_eq(match(POINTS_CALLS, 0x111), 0);
+	cr_assert_eq(match(POINTS_CALLS, 0x1c8), 0);
 }
 
 Test(sizes, are_parsed_and_shown)
