@@ -18,11 +18,12 @@ cd "$work"
 "${AR:-ar}" x "$library"
 rm -f jemalloc_cpp.pic.o # operator new and delete
 "${LD:-ld}" -r ./*.o -o all.o
+# Renamed first, localized after: in one call, GNU's objcopy would go by the new names and LLVM's by the old.
 for call in mallocx dallocx mallctl; do
 	"${OBJCOPY:-objcopy}" --redefine-sym "$call=covb_je_$call" all.o
 done
+"${OBJCOPY:-objcopy}" --redefine-sym je_opt_cache_oblivious=covb_je_opt_cache_oblivious all.o
 "${OBJCOPY:-objcopy}" \
-	--redefine-sym je_opt_cache_oblivious=covb_je_opt_cache_oblivious \
 	--redefine-sym secure_getenv=covb_je_getenv --redefine-sym readlink=covb_je_readlink \
 	--remove-section .init_array --remove-section .rela.init_array \
 	--keep-global-symbol covb_je_mallocx --keep-global-symbol covb_je_dallocx \
