@@ -1,9 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # One way of instrumenting, at one level of optimisation: the records of the workload under the real
-# engine are those that the oracle prints, one for one and in order. In the program, in a library and in
-# a library that is opened at run time, through libcovbuf.a and libcovbuf.so; in unique mode each site
-# once; with the preload object as without.
+# engine are those that the oracle prints, one for one and in order: in the program, in a library and in
+# a library that is opened at run time. In unique mode each site once.
 # Usage: exact.sh KIND COMPILER FLAGS...      KIND: pc, cmp or counters
 # The environment names what was built: COVBUF_BUILD, COVBUF_SOURCE, COVBUF_LINK, CC.
 set -eu
@@ -44,6 +43,13 @@ sort -u expected > expected.once
 $CC record.o workload.o -o program $(whole "$sancov/libcovbuf_sancov.a") "${engine[@]}"
 ./program "$kind" > got
 same "program" expected got
+
+if [ "$kind" != counters ]; then
+	# shellcheck disable=SC2046
+	$CC record.o workload.o -o program_trace $(whole "$sancov/libcovbuf_sancov_trace.a") "${engine[@]}"
+	./program_trace "$kind" > got
+	same "program, trace only" expected got
+fi
 
 # A library: opened at run time by a program that has the engine, then beside libcovbuf.so.
 $CC -shared workload.o -o libworkload.so $(whole "$sancov/libcovbuf_sancov_image.a")

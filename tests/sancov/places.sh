@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Callbacks from every odd place, and every way to end: what is in the segment afterwards.
-# Usage: places.sh program|library|static|preload|counters
+# Usage: places.sh program|library|shared|static|preload|counters
 set -eu
 form=$1
 dir=$(mktemp -d)
@@ -10,7 +10,7 @@ cd "$dir"
 src=$COVBUF_SOURCE/tests/sancov
 sancov=$COVBUF_BUILD/adapters/sancov
 unset COVBUF_SEGMENT LD_PRELOAD
-export LD_LIBRARY_PATH=$dir
+export LD_LIBRARY_PATH=$dir:$COVBUF_BUILD/libcovbuf
 read -ra engine <<< "$COVBUF_LINK"
 whole() { echo "-Wl,--whole-archive $1 -Wl,--no-whole-archive"; }
 include=-I$COVBUF_SOURCE/include
@@ -38,6 +38,10 @@ library)
 	$CC -shared points.o -o libpoints.so $(whole "$sancov/libcovbuf_sancov_image.a")
 	$CC -O2 -g "$include" -DHAVE_ENGINE "$src/places.c" -o places -L. -lpoints "${engine[@]}"
 	module=libpoints.so early=
+	;;
+shared)
+	$CC -O2 -g "$include" -DHAVE_ENGINE -DEARLY "$src/places.c" points.o -o places \
+		$(whole "$sancov/libcovbuf_sancov_image.a") -L"$COVBUF_BUILD/libcovbuf" -lcovbuf -lpthread
 	;;
 static)
 	$CC -static -O2 -g "$include" -DHAVE_ENGINE -DEARLY "$src/places.c" points.o -o places \
