@@ -32,3 +32,16 @@ else
 	diff expected got | head -5
 	exit 1
 fi
+[ "$kind" = pc ] || exit 0
+
+# Opened and closed again and again.
+$CC -g -I"$COVBUF_SOURCE/include" "$src/reopen.c" -o reopen "${engine[@]}"
+all=$(wc -l < once)
+sites=$(sort -u once | wc -l)
+if [ "$(./reopen ./libopened.so 40)" = $((40 * all)) ] && [ "$(./reopen ./libopened.so 40 unique)" = $((40 * sites)) ]; then
+	echo "ok opened 40 times: $all records each, $sites in unique mode"
+else
+	echo "not ok opened 40 times: $(./reopen ./libopened.so 40) of $((40 * all)) records," \
+		"in unique mode $(./reopen ./libopened.so 40 unique) of $((40 * sites))"
+	exit 1
+fi
