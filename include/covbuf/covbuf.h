@@ -258,6 +258,8 @@ struct covbuf_mark {
 	uint64_t position;	/* its cursor */
 	uint32_t level;
 	uint32_t mode;
+	uint32_t merging;
+	uint32_t reserved;
 };
 
 /**

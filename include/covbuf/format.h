@@ -204,7 +204,7 @@ struct covbuf_owner_slot {
 
 	/* Finished areas, newest first, linked by covbuf_area.next. Index + 1; push: CAS release; take all: xchg acquire. */
 	uint32_t queue __attribute__((aligned(COVBUF_LINE_BYTES)));
-	uint32_t merging;	/* 1 while somebody merges; see handoff.c */
+	uint32_t merging;	/* who merges, 0: nobody; see merge.c */
 	uint64_t queued;	/* areas ever pushed; relaxed, by pushers */
 	uint64_t stale;		/* records dropped by readers because they belong to an earlier enable */
 	uint64_t merge_lost;	/* records that did not fit into the target */

@@ -9,7 +9,8 @@
  *   ring, void             never had linear words: the cursor pointed at the trap
  *   slot in its words      a nested append took it: claim another
  *   slot in its guard      full: grow the chain, or count the loss
- *   slot anywhere else     the frame changed between claim and test: go to where it begins
+ *   slot anywhere else     the frame changed between claim and test: go to where its cursor stood, not to
+ *                          where it begins: an interrupted append may own a slot between the two
  *
  * Bounded by one scan of an area: every step moves the cursor over a slot that is filled.
  */
@@ -64,19 +65,26 @@ static COVBUF_NOINSTR void count_loss(struct covbuf_context *ctx, uint8_t kind, 
 		covb_count(ctx, COVBUF_LOST_FULL);
 }
 
-/* No frame: open an unborn context. False: nothing collects, the cursor says so. */
-static COVBUF_NOINSTR bool open_or_shut(struct covbuf_context *ctx, uint32_t mode)
+/*
+ * No frame: open an unborn context. False: nothing collects, and the cursor says so. claimed: where the
+ * cursor was left; a handler that opened the context has moved it, and then it is not shut.
+ */
+static COVBUF_NOINSTR bool open_or_shut(struct covbuf_context *ctx, uint32_t mode, uint64_t *claimed)
 {
-	if (!covb_context_open(ctx) && covb_load_acquire(&covb_engine.state) == COVB_ENGINE_NONE) {
-		covb_store(&ctx->cursor[mode], (uint64_t *)(uintptr_t)covb_unborn_words);
-		return false;
-	}
+	uint64_t *shut = NULL;
+
+	if (!covb_context_open(ctx) && covb_load_acquire(&covb_engine.state) == COVB_ENGINE_NONE)
+		shut = (uint64_t *)(uintptr_t)covb_unborn_words; /* still unborn: there may be an engine later */
 	if (covb_load(&ctx->top))
 		return true;
-	covb_store(&ctx->cursor[mode], (uint64_t *)NULL);
-	if (mode == COVBUF_MODE_PC)
+	covb_local_cas((uint64_t *)&ctx->cursor[mode], (uint64_t)(uintptr_t)claimed, (uint64_t)(uintptr_t)shut);
+	if (mode == COVBUF_MODE_PC && !shut)
 		covb_store(&ctx->epoch, COVBUF_EPOCH_SHUT);
-	return false;
+	covb_barrier(); /* same CPU: shut, then looked at again */
+	if (!covb_load(&ctx->top))
+		return false;
+	covb_store(&ctx->epoch, covb_load(&ctx->top)->unique.epoch);
+	return true;
 }
 
 static COVBUF_NOINSTR bool append_slow(struct covbuf_context *ctx, uint64_t *slot, const uint64_t *record,
@@ -92,7 +100,7 @@ static COVBUF_NOINSTR bool append_slow(struct covbuf_context *ctx, uint64_t *slo
 		struct covb_frame *frame = covb_load(&ctx->top);
 
 		if (!frame) {
-			if (!open_or_shut(ctx, mode))
+			if (!open_or_shut(ctx, mode, slot + step))
 				return false;
 			continue;
 		}
@@ -116,7 +124,7 @@ static COVBUF_NOINSTR bool append_slow(struct covbuf_context *ctx, uint64_t *slo
 				return false;
 			}
 		} else if (slot < frame->start || slot >= frame->end) {
-			covb_store(&ctx->cursor[mode], frame->start);
+			covb_store(&ctx->cursor[mode], covb_load(&frame->saved));
 		}
 		covb_barrier();
 		slot = covb_load(&ctx->cursor[mode]);

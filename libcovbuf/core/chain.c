@@ -4,7 +4,8 @@
  *
  * The fresh frame takes the full one's place on the stack and holds it. The full area is neither
  * zeroed nor used again before the section stops, because an append that was interrupted may still own
- * a slot of it.
+ * a slot of it. So is a frame without an area that is replaced when there is one: who was interrupted
+ * still reads it.
  *
  * Where the pool was empty the frame remembers how many areas the maker had made by then, and tries
  * again when there are more, or now and then: areas come back to the pool, too.
@@ -26,7 +27,6 @@ static COVBUF_NOINSTR bool worth_trying(struct covb_frame *full)
 static COVBUF_NOINSTR void succeed(struct covb_frame *next, struct covb_frame *full)
 {
 	next->prev = full->prev;
-	next->saved = full->saved;
 	next->unique = full->unique;
 	next->saved_unique = full->saved_unique;
 	next->token = full->token;
@@ -35,11 +35,12 @@ static COVBUF_NOINSTR void succeed(struct covb_frame *next, struct covb_frame *f
 	next->owner = full->owner;
 	next->level = full->level;
 	next->flags = full->flags;
-	next->held = full->kind == COVB_KIND_VOID ? NULL : full;
+	next->held = full;
 	next->serial = full->kind == COVB_KIND_VOID ? 0 : full->serial + 1;
 	next->grown_seen = 0;
 	next->refusals = 0;
 	covb_frame_prepare(next, full->mode, full->kind == COVB_KIND_VOID ? full->wanted_kind : full->kind);
+	next->saved = next->start;
 }
 
 /*
@@ -59,11 +60,9 @@ COVBUF_NOINSTR struct covb_frame *covb_chain_grow(struct covbuf_context *ctx, st
 	covb_area_describe(ctx, next);
 	covb_barrier();
 	if (!covb_local_cas((uint64_t *)&ctx->top, (uint64_t)(uintptr_t)full, (uint64_t)(uintptr_t)next)) {
-		covb_pool_give(ctx, next);
+		covb_pool_discard(ctx, next); /* a ring's words are not zero */
 		return covb_load(&ctx->top);
 	}
 	covb_store(&ctx->cursor[next->mode], next->start);
-	if (full->kind == COVB_KIND_VOID)
-		covb_void_give(full);
 	return next;
 }

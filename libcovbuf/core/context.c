@@ -41,16 +41,31 @@ static COVBUF_NOINSTR bool swap_top(struct covbuf_context *ctx, struct covb_fram
 	return covb_local_cas((uint64_t *)&ctx->top, (uint64_t)(uintptr_t)from, (uint64_t)(uintptr_t)to);
 }
 
+/*
+ * Note where the frame's cursor stands, if that is where the cursor is: in the middle of a switch it is
+ * elsewhere, and was noted before. Slots below the note may be claimed by appends that are interrupted
+ * and have not filled them yet, so the cursor never goes back beyond it.
+ */
+static COVBUF_NOINSTR void note_cursor(struct covbuf_context *ctx, struct covb_frame *frame)
+{
+	uint64_t *cursor = covb_load(&ctx->cursor[frame->mode]);
+
+	if (cursor >= frame->start && cursor < frame->end + COVBUF_GUARD_WORDS)
+		covb_store(&frame->saved, cursor);
+}
+
 /* Push a prepared frame: what runs from here on is recorded in it. */
 COVBUF_NOINSTR void covb_context_push(struct covbuf_context *ctx, struct covb_frame *frame)
 {
 	struct covb_frame *prev;
 
 	suspend_unique(ctx, &frame->saved_unique);
+	covb_store(&frame->saved, frame->start);
 	do {
 		prev = covb_load(&ctx->top);
 		frame->prev = prev;
-		frame->saved = prev ? covb_load(&ctx->cursor[prev->mode]) : NULL;
+		if (prev)
+			note_cursor(ctx, prev);
 	} while (!swap_top(ctx, prev, frame));
 	if (!prev)
 		frame->saved_unique.epoch = COVBUF_EPOCH_SHUT;
@@ -84,7 +99,7 @@ COVBUF_NOINSTR struct covb_frame *covb_context_pop(struct covbuf_context *ctx, u
 		covb_barrier();
 	}
 	if (prev)
-		covb_store(&ctx->cursor[prev->mode], frame->saved);
+		covb_store(&ctx->cursor[prev->mode], covb_load(&prev->saved));
 	covb_barrier();
 	set_unique(ctx, &frame->saved_unique);
 	return frame;

@@ -39,7 +39,7 @@ struct covb_frame {
 	uint64_t *end;		/* first guard word */
 	struct covb_frame *prev; /* frame it interrupted */
 	struct covb_frame *held; /* full frames of the same section, latest first */
-	uint64_t *saved;	/* cursor of prev's mode when it was pushed */
+	uint64_t *saved;	/* where its own cursor stood when another frame was pushed on it; at first its start */
 	struct covb_unique unique;	 /* what the context gets with this frame */
 	struct covb_unique saved_unique; /* what it had */
 	uint64_t flag;		/* the area's, as this holder set it; void: 1 in use, 0 not */
@@ -244,6 +244,7 @@ void covb_target_clear(struct covbuf_owner *owner);
 void covb_target_destroy(struct covbuf_owner *owner);
 void covb_merge(struct covbuf_owner *owner);
 void covb_merge_wait(struct covbuf_owner *owner);
+void covb_merge_leave(struct covbuf_context *ctx, uint32_t before);
 
 /* remote.c */
 void covb_area_describe(struct covbuf_context *ctx, struct covb_frame *frame);

@@ -103,7 +103,10 @@ COVBUF_NOINSTR void covb_handoff(struct covbuf_context *ctx, struct covb_frame *
 
 		for (frame = oldest_first(frame); frame; frame = next) {
 			next = frame->held;
-			deliver(ctx, frame, frame == latest ? cursor : frame->end);
+			if (frame->kind == COVB_KIND_VOID)
+				covb_void_give(frame);
+			else
+				deliver(ctx, frame, frame == latest ? cursor : frame->end);
 		}
 	}
 	if (flags & COVB_FRAME_KEEP)

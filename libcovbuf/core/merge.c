@@ -64,9 +64,9 @@ static COVBUF_NOINSTR void merge_queue(struct covbuf_owner *owner)
 	struct covb_frame frame;
 	uint32_t area;
 
-	while (covb_queue_next(list, &area, &list)) {
+	for (uint32_t n = 0; n < covb_engine.nr_areas_max && covb_queue_next(list, &area, &list); n++) {
 		if (!covb_queue_claim(area, &frame))
-			break;
+			continue;
 		if (covb_load(&covb_engine.areas[area].sequence) != covb_load(&owner->slot->sequence)) {
 			covb_fetch_add(&owner->slot->stale, covb_pool_discard(&nobody, &frame));
 			continue;
@@ -76,50 +76,84 @@ static COVBUF_NOINSTR void merge_queue(struct covbuf_owner *owner)
 	}
 }
 
-static COVBUF_NOINSTR void set_merging(uint32_t value)
+/* Names the merging context, so that only an unwind of its own can take the flag from it. Never 0. */
+#define MERGER(context, proc) (1u << 31 | (uint32_t)(context) << 12 | (proc))
+#define MERGER_PROC(m) ((m) & 0xfff)
+
+static COVBUF_NOINSTR uint32_t merger(const struct covb_context_private *priv)
 {
-	struct covbuf_context *ctx = covb_plat_context();
-	struct covb_context_private *priv = ctx ? covb_load(&ctx->priv) : NULL;
+	return MERGER(priv ? (priv->slot - covb_engine.contexts + 1) & 0x7ffff : 0, covb_engine.proc);
+}
+
+/* Which owner this thread merges for. Returns what it was: a handler may merge while another merge is interrupted. */
+static COVBUF_NOINSTR uint32_t set_merging(struct covb_context_private *priv, uint32_t value)
+{
+	uint32_t before = priv ? priv->merging : 0;
 
 	if (priv)
 		priv->merging = value;
 	covb_barrier();
+	return before;
 }
 
 /* Merge what is queued, unless somebody is at it. Any level. */
 COVBUF_NOINSTR void covb_merge(struct covbuf_owner *owner)
 {
+	struct covbuf_context *ctx = covb_plat_context();
+	struct covb_context_private *priv = ctx ? covb_load(&ctx->priv) : NULL;
+
 	for (;;) {
-		uint32_t nobody = 0;
+		uint32_t nobody = 0, before;
 
 		covb_mb(); /* partner: the fence below, in whoever clears the flag */
 		if (covb_load(&owner->slot->merging) || !owner->target)
 			return;
-		set_merging(owner->index + 1);
+		before = set_merging(priv, owner->index + 1);
 		/* acquire: partner is the release below; the last merger's words and count are there */
-		if (!covb_cas_acquire(&owner->slot->merging, &nobody, covb_engine.proc + 1)) {
-			set_merging(0);
+		if (!covb_cas_acquire(&owner->slot->merging, &nobody, merger(priv))) {
+			set_merging(priv, before);
 			return;
 		}
+		/*
+		 * Full fence: partner is the one in covb_merge_wait(). Either the one who disables sees that we
+		 * merge, or we see the sequence that it raised, and drop what we find.
+		 */
+		covb_mb();
 		merge_queue(owner);
 		covb_store_release(&owner->slot->merging, 0);
-		set_merging(0);
+		set_merging(priv, before);
 		covb_mb(); /* partner: the fence above, in whoever pushed and found the flag set */
 		if (!covb_load(&owner->slot->queue))
 			return;
 	}
 }
 
+/*
+ * After a longjmp() out of merges: the context is in none but the one that was interrupted when the mark
+ * was made. What the merge had taken off the queue comes back when the process ends.
+ */
+COVBUF_NOINSTR void covb_merge_leave(struct covbuf_context *ctx, uint32_t before)
+{
+	struct covb_context_private *priv = covb_load(&ctx->priv);
+	uint32_t mine;
+
+	if (!priv || priv->merging == before)
+		return;
+	mine = merger(priv);
+	covb_cas_release(&covb_engine.owners[priv->merging - 1].slot->merging, &mine, 0);
+	set_merging(priv, before);
+}
+
 /* Wait until nobody merges: one copy at most. A merger that died is not waited for. Sleeping level. */
 void covb_merge_wait(struct covbuf_owner *owner)
 {
-	uint32_t merger;
+	uint32_t who;
 
 	covb_mb(); /* after the sequence was raised: a merger that starts now sees the new one */
 	/* acquire: partner is the merger's release; its last word is written when it says so */
-	while ((merger = covb_load_acquire(&owner->slot->merging)) != 0) {
-		if (covb_plat_process_gone(merger - 1))
-			covb_cas(&owner->slot->merging, &merger, 0);
+	while ((who = covb_load_acquire(&owner->slot->merging)) != 0) {
+		if (covb_plat_process_gone(MERGER_PROC(who)))
+			covb_cas(&owner->slot->merging, &who, 0);
 		covb_plat_relax();
 	}
 }

@@ -65,8 +65,17 @@ static COVBUF_NOINSTR bool try_index(struct covb_frame *frame, uint64_t k, const
 	return true;
 }
 
-/* Append to the ring on top. Wait-free: at most one lap. */
-COVBUF_NOINSTR bool covb_ring_append(struct covbuf_context *ctx, struct covb_frame *frame, const uint64_t *record)
+/*
+ * Whether the consumer waits for a slot that nobody may ever fill: the append that claimed it was
+ * interrupted, or abandoned.
+ */
+static COVBUF_NOINSTR bool has_hole(const struct covb_frame *frame, uint64_t position)
+{
+	return covb_load(slot_of(frame, position)) == position;
+}
+
+/* Append to one ring. 1: stored. 0: lost, and counted. -1: full behind a hole; the index is where it was. */
+static COVBUF_NOINSTR int append_once(struct covbuf_context *ctx, struct covb_frame *frame, const uint64_t *record)
 {
 	uint64_t k = covb_load(&frame->index);
 	uint64_t position;
@@ -74,7 +83,7 @@ COVBUF_NOINSTR bool covb_ring_append(struct covbuf_context *ctx, struct covb_fra
 	covb_store(&frame->index, k + 1);
 	covb_barrier(); /* same CPU: claimed before it is tested */
 	if (COVBUF_LIKELY(try_index(frame, k, record)))
-		return true;
+		return 1;
 	/*
 	 * Read once: with a second reading the position could move between the test for full and the
 	 * test of the slot. acquire: partner is the consumer's release; slots behind it are free for the
@@ -87,12 +96,33 @@ COVBUF_NOINSTR bool covb_ring_append(struct covbuf_context *ctx, struct covb_fra
 		if (k - position > frame->mask) {
 			covb_store(&frame->index, k);
 			covb_barrier();
+			if (has_hole(frame, position))
+				return -1;
 			covb_count(ctx, COVBUF_LOST_FULL);
-			return false;
+			return 0;
 		}
 		covb_store(&frame->index, k + 1);
 		covb_barrier();
 		if (try_index(frame, k, record))
-			return true;
+			return 1;
 	}
+}
+
+/*
+ * Append to the ring on top. Where the consumer is stopped by a hole a fresh ring takes the full one's
+ * place, which is held until the section stops: who claimed the slot may still fill it. Each turn either
+ * ends or has put a fresh ring on top.
+ */
+COVBUF_NOINSTR bool covb_ring_append(struct covbuf_context *ctx, struct covb_frame *frame, const uint64_t *record)
+{
+	int stored;
+
+	while ((stored = append_once(ctx, frame, record)) < 0) {
+		if (!covb_chain_grow(ctx, frame)) {
+			covb_count(ctx, COVBUF_LOST_FULL);
+			return false;
+		}
+		frame = covb_load(&ctx->top);
+	}
+	return stored;
 }

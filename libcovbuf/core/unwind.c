@@ -15,9 +15,13 @@ COVBUF_NOINSTR void covbuf_mark(struct covbuf_mark *mark)
 	if (frame && frame->kind == COVBUF_RING)
 		mark->position = covb_load(&frame->index);
 	mark->level = ctx ? covb_plat_level() : 0;
+	mark->merging = ctx && ctx->priv ? ((struct covb_context_private *)ctx->priv)->merging : 0;
 }
 
-/* Later appends begin where the mark was and pass over what is filled, so a slot that was claimed and never filled is used. */
+/*
+ * Later appends begin where the mark was and pass over what is filled, so a slot that was claimed and
+ * never filled is used. The jump may have left a switch half done: the cursors and marks are set anew.
+ */
 static COVBUF_NOINSTR void put_back(struct covbuf_context *ctx, struct covb_frame *frame, const struct covbuf_mark *mark)
 {
 	uint64_t *slot = (uint64_t *)(uintptr_t)mark->position;
@@ -25,9 +29,15 @@ static COVBUF_NOINSTR void put_back(struct covbuf_context *ctx, struct covb_fram
 	if (frame->kind == COVBUF_RING) {
 		if (mark->position >= COVBUF_RING_START && mark->position <= covb_load(&frame->index))
 			covb_store(&frame->index, mark->position);
-	} else if (frame->kind == COVBUF_LINEAR && slot >= frame->start && slot < frame->end) {
-		covb_store(&ctx->cursor[frame->mode], slot);
+		slot = frame->start;
+	} else if (frame->kind != COVBUF_LINEAR || slot < frame->start || slot >= frame->end) {
+		slot = covb_load(&frame->saved);
 	}
+	covb_store(&ctx->cursor[frame->mode ^ 1], (uint64_t *)NULL);
+	covb_store(&ctx->cursor[frame->mode], slot);
+	ctx->seen_epoch = frame->unique.seen_epoch;
+	covb_store(&ctx->seen, frame->unique.seen);
+	covb_store(&ctx->epoch, frame->unique.epoch);
 }
 
 COVBUF_NOINSTR int covbuf_unwind(const struct covbuf_mark *mark)
@@ -46,8 +56,13 @@ COVBUF_NOINSTR int covbuf_unwind(const struct covbuf_mark *mark)
 		covb_section_abandoned(ctx, frame);
 		covb_handoff(ctx, frame, cursor);
 	}
-	if (frame)
+	covb_merge_leave(ctx, mark->merging);
+	if (frame) {
 		put_back(ctx, frame, mark);
+	} else if (ctx->priv) {
+		covb_store(&ctx->cursor[COVBUF_MODE_PC], (uint64_t *)NULL);
+		covb_store(&ctx->cursor[COVBUF_MODE_CMP], (uint64_t *)NULL);
+	}
 	return 0;
 }
 
