@@ -27,6 +27,9 @@
 
 #define COVB_HOT COVB_CALLBACK __attribute__((always_inline))
 
+/* Inlined, what records is moved out of the way: most code runs while nobody collects, or in unique mode. */
+#define COVB_IDLE(condition) COVBUF_LIKELY(condition)
+
 /*
  * The address of the next instruction: where the callback was inlined there is no return address. As
  * with one, the byte before it belongs to the instruction that it stands for. Volatile, since it is
@@ -52,6 +55,12 @@ COVBUF_INLINE COVBUF_NOINSTR uint64_t covb_here(void)
 #else
 
 #define COVB_HOT COVB_CALLBACK __attribute__((aligned(64)))
+
+/*
+ * Called, recording falls through: one jump more that is taken, besides call and return, nearly doubles
+ * the time of a callback, so whoever pays for it should be who records nothing.
+ */
+#define COVB_IDLE(condition) COVBUF_UNLIKELY(condition)
 #define COVB_CALLER() ((uint64_t)(uintptr_t)__builtin_return_address(0))
 
 #endif

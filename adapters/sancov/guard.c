@@ -49,6 +49,14 @@ COVB_HOT void __sanitizer_cov_trace_pc_guard(uint32_t *guard)
 	if (covb_context_missing(ctx))
 		return;
 	epoch = covb_load(&ctx->epoch);
+#if !defined(COVBUF_SANCOV_INLINE)
+	if (COVBUF_LIKELY(epoch == COVBUF_EPOCH_NONE)) { /* no guard word holds it: not even a look at this one */
+		slot = covb_slot_pc(ctx);
+		if (COVBUF_LIKELY(slot != NULL))
+			covb_append_pc_unmarked(ctx, slot, COVB_CALLER(), guard);
+		return;
+	}
+#endif
 	if (COVBUF_LIKELY(covb_load(guard) == epoch))
 		return;
 	slot = covb_slot_pc(ctx);

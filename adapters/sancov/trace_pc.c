@@ -64,7 +64,7 @@ COVB_HOT void __sanitizer_cov_trace_pc(void)
 	if (covb_context_missing(ctx))
 		return;
 	slot = covb_slot_pc(ctx);
-	if (COVBUF_LIKELY(!slot))
+	if (COVB_IDLE(!slot))
 		return;
 	pc = COVB_CALLER();
 #if !defined(COVBUF_SANCOV_TRACE_ONLY)
