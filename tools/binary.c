@@ -152,6 +152,7 @@ void binary_close(struct binary *binary)
 		dwfl_end(binary->dwfl);
 	free(binary->symbols);
 	free(binary->points);
+	free(binary->calls);
 	free(binary->path);
 	free(binary);
 }

@@ -23,7 +23,7 @@ struct binary_symbol {
 /* Where the points come from, and with it how a recorded address is matched to one. */
 enum points_source {
 	POINTS_NONE,	/* not instrumented, or nothing is left that would tell */
-	POINTS_TABLE,	/* __sancov_pcs: the greatest at or below the call, in the same function */
+	POINTS_TABLE,	/* __sancov_pcs: the greatest at or below a call, in the same function */
 	POINTS_CALLS,	/* call sites of the callbacks: exactly the return address */
 };
 
@@ -49,6 +49,8 @@ struct binary {
 	enum points_source source;
 	struct binary_point *points; /* sorted by address */
 	size_t nr_points, room_points;
+	struct binary_point *calls; /* of the callbacks, sorted by return address; none where they were inlined */
+	size_t nr_calls, room_calls;
 };
 
 /* Open and read the symbols. Errors: -ENOENT, -EACCES, -ENOEXEC and so on; why says it in words. */
@@ -61,7 +63,10 @@ const struct binary_symbol *binary_function(const struct binary *binary, uint64_
 /* points.c: fill in the points. */
 void binary_find_points(struct binary *binary);
 
-/* The point that a recorded address belongs to, or NULL. */
+/*
+ * The point that a recorded address belongs to, by its value alone; or NULL. Where a callback was inlined,
+ * what records may be moved away from its block: then only the source can tell, see coverage.c.
+ */
 const struct binary_point *binary_match(const struct binary *binary, uint64_t address);
 
 #endif

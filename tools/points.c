@@ -44,10 +44,10 @@ static bool has(const uint64_t *array, size_t nr, uint64_t value)
 	return false;
 }
 
-static void add_point(struct binary *binary, uint64_t address, uint64_t lookup)
+static void add_call(struct binary *binary, uint64_t next, uint64_t lookup)
 {
-	binary->points = must_grow(binary->points, binary->nr_points, &binary->room_points, sizeof(*binary->points));
-	binary->points[binary->nr_points++] = (struct binary_point){ address, lookup };
+	binary->calls = must_grow(binary->calls, binary->nr_calls, &binary->room_calls, sizeof(*binary->calls));
+	binary->calls[binary->nr_calls++] = (struct binary_point){ next, lookup };
 }
 
 static uint64_t read_u64(const unsigned char *p)
@@ -142,8 +142,11 @@ static void read_table(struct binary *binary, Elf_Scn *section, const GElf_Shdr 
 		uint64_t address = read_u64(bytes + i);
 
 		/* 0 and 1: the block was removed after the table was written. */
-		if (address > 1)
-			add_point(binary, address, address);
+		if (address <= 1)
+			continue;
+		binary->points = must_grow(binary->points, binary->nr_points, &binary->room_points,
+					   sizeof(*binary->points));
+		binary->points[binary->nr_points++] = (struct binary_point){ address, address };
 	}
 	free(bytes);
 }
@@ -225,12 +228,12 @@ static void find_x86_calls(struct binary *binary, const unsigned char *text, siz
 			next = start + i + 5;
 			target = next + (uint64_t)(int32_t)read_u32(text + i + 1);
 			if (has(targets->entries, targets->nr_entries, target))
-				add_point(binary, next, next - 1);
+				add_call(binary, next, next - 1);
 		} else if (text[i] == 0xff && text[i + 1] == 0x15 && i + 6 <= bytes) {
 			next = start + i + 6;
 			target = next + (uint64_t)(int32_t)read_u32(text + i + 2);
 			if (has(targets->slots, targets->nr_slots, target))
-				add_point(binary, next, next - 1);
+				add_call(binary, next, next - 1);
 		}
 	}
 }
@@ -265,7 +268,7 @@ static void find_power_calls(struct binary *binary, const unsigned char *text, s
 		if (has(targets->entries, targets->nr_entries, target) ||
 		    (target >= start && target - start < bytes &&
 		     is_power_stub(text, bytes, (size_t)(target - start), targets)))
-			add_point(binary, start + i + 4, start + i);
+			add_call(binary, start + i + 4, start + i);
 	}
 }
 
@@ -312,22 +315,33 @@ static int compare_points(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void sort_points(struct binary *binary)
+static void sort_points(struct binary_point *points, size_t *nr)
 {
 	size_t kept = 0;
 
-	if (!binary->nr_points)
+	if (!*nr)
 		return;
-	qsort(binary->points, binary->nr_points, sizeof(*binary->points), compare_points);
-	for (size_t i = 0; i < binary->nr_points; i++)
-		if (!kept || binary->points[kept - 1].address != binary->points[i].address)
-			binary->points[kept++] = binary->points[i];
-	binary->nr_points = kept;
+	qsort(points, *nr, sizeof(*points), compare_points);
+	for (size_t i = 0; i < *nr; i++)
+		if (!kept || points[kept - 1].address != points[i].address)
+			points[kept++] = points[i];
+	*nr = kept;
+}
+
+static void find_calls(struct binary *binary)
+{
+	struct targets targets = { .nr_entries = 0 };
+
+	scan_sections(binary, PASS_SLOTS, &targets);
+	find_entries(binary, &targets);
+	scan_sections(binary, PASS_PLT, &targets);
+	if (targets.nr_entries || targets.nr_slots)
+		scan_sections(binary, PASS_CALLS, &targets);
+	sort_points(binary->calls, &binary->nr_calls);
 }
 
 void binary_find_points(struct binary *binary)
 {
-	struct targets targets = { .nr_entries = 0 };
 	Elf_Scn *section = NULL;
 
 	while ((section = elf_nextscn(binary->elf, section))) {
@@ -336,36 +350,39 @@ void binary_find_points(struct binary *binary)
 		if (gelf_getshdr(section, &header) && !strcmp(section_name(binary, &header), "__sancov_pcs"))
 			read_table(binary, section, &header);
 	}
+	sort_points(binary->points, &binary->nr_points);
+	find_calls(binary);
 	if (binary->nr_points) {
 		binary->source = POINTS_TABLE;
-		sort_points(binary);
-		return;
-	}
-	scan_sections(binary, PASS_SLOTS, &targets);
-	find_entries(binary, &targets);
-	scan_sections(binary, PASS_PLT, &targets);
-	if (targets.nr_entries || targets.nr_slots)
-		scan_sections(binary, PASS_CALLS, &targets);
-	if (binary->nr_points) {
+	} else if (binary->nr_calls) {
 		binary->source = POINTS_CALLS;
-		sort_points(binary);
+		binary->nr_points = binary->nr_calls;
+		binary->points = must_alloc(binary->nr_calls * sizeof(*binary->points));
+		memcpy(binary->points, binary->calls, binary->nr_calls * sizeof(*binary->points));
 	}
 }
 
 /* The greatest point at or below an address. */
-static const struct binary_point *find_at_or_below(const struct binary *binary, uint64_t address)
+static const struct binary_point *find_at_or_below(const struct binary_point *points, size_t nr, uint64_t address)
 {
-	size_t low = 0, high = binary->nr_points;
+	size_t low = 0, high = nr;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (binary->points[middle].address <= address)
+		if (points[middle].address <= address)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low ? &binary->points[low - 1] : NULL;
+	return low ? &points[low - 1] : NULL;
+}
+
+static bool is_call(const struct binary *binary, uint64_t address)
+{
+	const struct binary_point *call = find_at_or_below(binary->calls, binary->nr_calls, address);
+
+	return call && call->address == address;
 }
 
 const struct binary_point *binary_match(const struct binary *binary, uint64_t address)
@@ -373,12 +390,18 @@ const struct binary_point *binary_match(const struct binary *binary, uint64_t ad
 	const struct binary_point *point;
 
 	if (binary->source == POINTS_CALLS) {
-		point = find_at_or_below(binary, address);
+		point = find_at_or_below(binary->points, binary->nr_points, address);
 		return point && point->address == address ? point : NULL;
 	}
 	/* A return address may be the next block's first: the call is before it. */
-	point = find_at_or_below(binary, address - 1);
-	if (!point || binary_function(binary, point->address) != binary_function(binary, address - 1))
+	point = find_at_or_below(binary->points, binary->nr_points, address - 1);
+	if (!point)
+		return NULL;
+	/* Inline counters are recorded as the entry of the table and one. */
+	if (point->address == address - 1)
+		return point;
+	if (!is_call(binary, address) ||
+	    binary_function(binary, point->address) != binary_function(binary, address - 1))
 		return NULL;
 	return point;
 }

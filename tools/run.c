@@ -23,6 +23,7 @@
 #include "survey.h"
 
 #define AUDIT_NS 100000000ull
+#define ASK_NS 50000000ull
 #define MAX_WAIT_MS 20
 
 /* Areas of each way to record, how much of them is kept free ahead, and how large it may all become. */
@@ -46,8 +47,8 @@ struct run {
 	struct stream *stream;
 	struct grower grower;
 	struct child child;
-	uint64_t audited_ns;
-	bool announced;
+	uint64_t audited_ns, asked_ns;
+	bool announced, others, damaged;
 	uint64_t drained;	/* records, in the last pass */
 };
 
@@ -193,8 +194,9 @@ static void drain(struct run *run, unsigned int flags)
 		err = covbuf_drain(run->segment, flags, NULL, NULL, &drained);
 	}
 	run->drained = drained.records;
-	if (err == -EPROTO)
+	if (err == -EPROTO && !run->damaged)
 		complain(run->file, "a program has damaged the segment; what can be read is kept");
+	run->damaged |= err == -EPROTO;
 }
 
 static void audit(struct run *run)
@@ -214,7 +216,13 @@ static bool others_record(struct run *run)
 	struct covbuf_header header;
 	uint32_t live;
 
-	if (!run->options->wait || run->child.interrupts >= 2 || covbuf_view_header(run->segment, &header))
+	if (!run->options->wait || run->child.interrupts >= 2)
+		return false;
+	/* asking every process is work: not at each turn */
+	if (run->others && now_ns() - run->asked_ns < ASK_NS)
+		return true;
+	run->asked_ns = now_ns();
+	if (covbuf_view_header(run->segment, &header))
 		return false;
 	live = survey_live(run->segment, &header);
 	if (live && !run->announced && (run->child.interrupts || !run->options->quiet)) {
@@ -223,7 +231,8 @@ static bool others_record(struct run *run)
 			 live, live == 1 ? "s" : "");
 		run->announced = true;
 	}
-	return live != 0;
+	run->others = live != 0;
+	return run->others;
 }
 
 static void follow(struct run *run)

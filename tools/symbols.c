@@ -61,7 +61,7 @@ static const char *demangle(const char *name)
 static void set_lines(struct resolver *r, uint64_t start, uint64_t end, Dwarf_Line *row)
 {
 	const char *file = NULL;
-	int line;
+	int line, column = 0;
 
 	for (size_t i = find_first(r, start); i < r->nr && r->places[i].address < end; i++) {
 		if (!file) {
@@ -69,9 +69,11 @@ static void set_lines(struct resolver *r, uint64_t start, uint64_t end, Dwarf_Li
 			if (!file || dwarf_lineno(row, &line) || line <= 0)
 				return;
 			file = intern_path(r->directory, file);
+			dwarf_linecol(row, &column);
 		}
 		r->places[i].file = file;
 		r->places[i].line = (uint32_t)line;
+		r->places[i].column = column > 0 ? (uint32_t)column : 0;
 	}
 }
 

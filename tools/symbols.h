@@ -14,7 +14,7 @@ struct place {
 	const char *file;
 	const char *function;	/* the innermost, inlined ones too */
 	const char *function_file;
-	uint32_t line, function_line;
+	uint32_t line, column, function_line;
 	uint32_t depth;		/* of the function's DIE */
 };
 

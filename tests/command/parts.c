@@ -89,12 +89,13 @@ Test(addresses, an_executed_program_is_told_from_the_one_before)
 
 /* Two blocks of one function, and another function. */
 static struct binary_point points[] = { { 0x100, 0x100 }, { 0x110, 0x110 }, { 0x200, 0x200 } };
+static struct binary_point calls[] = { { 0x10c, 0x10b }, { 0x110, 0x10f }, { 0x17f, 0x17e }, { 0x1c8, 0x1c7 } };
 static struct binary_symbol functions[] = { { 0x100, 0x180, "f" }, { 0x1c0, 0x1d0, "bare" }, { 0x200, 0x280, "g" } };
 
 static uint64_t match(enum points_source source, uint64_t address)
 {
 	struct binary binary = { .source = source, .points = points, .nr_points = 3, .symbols = functions,
-				 .nr_symbols = 3 };
+				 .nr_symbols = 3, .calls = calls, .nr_calls = 4 };
 	const struct binary_point *point = binary_match(&binary, address);
 
 	return point ? point->address : 0;
@@ -104,7 +105,8 @@ Test(points, a_return_address_belongs_to_the_block_of_its_call)
 {
 	cr_assert_eq(match(POINTS_TABLE, 0x10c), 0x100);
 	cr_assert_eq(match(POINTS_TABLE, 0x110), 0x100, "the call was the last thing in the first block");
-	cr_assert_eq(match(POINTS_TABLE, 0x111), 0x110);
+	cr_assert_eq(match(POINTS_TABLE, 0x111), 0x110, "inline counters: the entry and one");
+	cr_assert_eq(match(POINTS_TABLE, 0x112), 0, "no call returns there");
 	cr_assert_eq(match(POINTS_TABLE, 0x17f), 0x110);
 	cr_assert_eq(match(POINTS_TABLE, 0x1c8), 0, "a function without points");
 	cr_assert_eq(match(POINTS_TABLE, 0x50), 0);

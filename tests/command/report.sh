@@ -42,6 +42,20 @@ echo 'int program_main(int, char **); int main(int c, char **v) { return program
 "$CC" -shared library.o -o libprogram.so -Wl,--whole-archive "$COVBUF_IMAGE" -Wl,--no-whole-archive &&
 	"$CC" -O0 -g main.c -o with-library -L. -lprogram -Wl,-rpath,"$dir" "${link[@]}" && try with-library
 
+# Callbacks that are inlined when linking: the same lines as when they are called.
+# shellcheck disable=SC2086
+if build_clang called -O2 && [ -e "$COVBUF_LTO" ] &&
+	"$CLANG" -O2 -g -flto -fsanitize-coverage=trace-pc-guard,pc-table -mllvm -sanitizer-coverage-prune-blocks=0 \
+		-c "$here/program.c" -o inlined.o &&
+	"$CLANG" -O2 -flto -fuse-ld=lld inlined.o -o inlined ${COVBUF_LINK//$COVBUF_CALLED/$COVBUF_LTO} 2> /dev/null; then
+	for name in called inlined; do
+		"$COVBUF" run -q ./$name 10
+		"$COVBUF" export --lcov $name.covbuf | sed -n 's/^DA:\([0-9]*\),[1-9].*/\1/p' > $name.lines
+	done
+	check "inlined: the lines that were reached" cmp called.lines inlined.lines
+	check "which are some" test -s inlined.lines
+fi
+
 # Formats.
 "$COVBUF" run -q --force -o rec ./gcc 10
 expect "the table" 0 "^Total +[0-9]+/[0-9]+ +[0-9.]+% +[0-9]+/[0-9]+ +[0-9.]+%" "$COVBUF" report rec
