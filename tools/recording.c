@@ -163,6 +163,14 @@ static void read_area(struct reading *reading, uint32_t i)
 		reading->recording->damaged++;
 }
 
+/* The library's sentences often begin with the file's name, which is there already. */
+static void complain_unopened(const char *path, const char *why)
+{
+	size_t n = strlen(path);
+
+	complain(path, "%s", !strncmp(why, path, n) && why[n] == ' ' ? why + n + 1 : why);
+}
+
 static int read_segment(struct recording *recording, const char *path)
 {
 	struct reading reading = { .recording = recording };
@@ -172,7 +180,7 @@ static int read_segment(struct recording *recording, const char *path)
 
 	err = covbuf_segment_open(path, COVBUF_OPEN_READ, &reading.segment, &why);
 	if (err) {
-		complain(path, "%s", why.text);
+		complain_unopened(path, why.text);
 		return err;
 	}
 	err = covbuf_view_header(reading.segment, &header);
@@ -207,6 +215,21 @@ static bool is_stream(const char *path)
 	yes = pread(fd, &magic, sizeof(magic), 0) == sizeof(magic) && magic == STREAM_MAGIC;
 	close(fd);
 	return yes;
+}
+
+struct covbuf_segment *open_segment(const char *path)
+{
+	struct covbuf_message why = { "" };
+	struct covbuf_segment *segment;
+
+	if (is_stream(path)) {
+		complain(path, "it is a stream and has no threads to look at; 'covbuf report' and 'covbuf export' read it");
+		return NULL;
+	}
+	if (!covbuf_segment_open(path, COVBUF_OPEN_READ, &segment, &why))
+		return segment;
+	complain_unopened(path, why.text);
+	return NULL;
 }
 
 int recording_read(struct recording *recording, const char *path)

@@ -41,6 +41,12 @@ int recording_read(struct recording *recording, const char *path);
 /* All of argv[optind..argc-1]; STATUS_OK, or STATUS_FAILED if any could not be read. */
 int recording_read_all(struct recording *recording, int argc, char **argv);
 
+/*
+ * Open as an observer; NULL: a complaint was made. For commands that look at segments only: a stream is
+ * told as such.
+ */
+struct covbuf_segment *open_segment(const char *path);
+
 /* Say on stderr what the recordings lack: losses, damage, addresses of nowhere. */
 void recording_warn(const struct recording *recording, const char *name);
 

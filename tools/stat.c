@@ -200,17 +200,13 @@ static void write_json(const char *path, struct covbuf_segment *segment, const s
 
 static int stat_segment(const char *path, bool json)
 {
-	struct covbuf_message why = { "" };
-	struct covbuf_segment *segment;
+	struct covbuf_segment *segment = open_segment(path);
 	struct covbuf_header header;
 	struct survey survey;
 	int err;
 
-	err = covbuf_segment_open(path, COVBUF_OPEN_READ, &segment, &why);
-	if (err) {
-		complain(path, "%s", why.text);
+	if (!segment)
 		return STATUS_FAILED;
-	}
 	err = covbuf_view_header(segment, &header);
 	if (err) {
 		complain(path, "its header cannot be read: %s", strerror(-err));

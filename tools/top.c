@@ -178,17 +178,15 @@ static int show_live(struct top_sample *sample, const char *path, double delay)
 static int show(const char *path, bool once, double delay)
 {
 	struct top_sample sample = { .segment = NULL };
-	struct covbuf_message why = { "" };
 	int status;
 
 	if (!once && !(isatty(STDOUT_FILENO) && isatty(STDIN_FILENO))) {
 		complain(NULL, "needs a terminal; --once prints one look as text");
 		return STATUS_FAILED;
 	}
-	if (covbuf_segment_open(path, COVBUF_OPEN_READ, &sample.segment, &why)) {
-		complain(path, "%s", why.text);
+	sample.segment = open_segment(path);
+	if (!sample.segment)
 		return STATUS_FAILED;
-	}
 	status = once ? show_once(&sample, path, delay) : show_live(&sample, path, delay);
 	top_fini(&sample);
 	covbuf_segment_close(sample.segment);

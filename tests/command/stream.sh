@@ -24,6 +24,8 @@ check "every record is in the report" test "$sum" = "$stored"
 "$COVBUF" merge -o merged program.covbuf || not_ok "merge of a stream"
 expect "ls names it a stream" 0 "stream +.*program.covbuf" "$COVBUF" ls .
 
+expect "stat says what it is" 1 "covbuf stat: program.covbuf: it is a stream" "$COVBUF" stat program.covbuf
+
 # Cut at many places.
 size=$(stat -c %s program.covbuf)
 for cut in 0 7 8 63 64 65 79 100 $((size / 2)) $((size - 17)) $((size - 1)); do
