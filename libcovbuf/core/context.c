@@ -221,6 +221,7 @@ static COVBUF_NOINSTR bool get_private(struct covbuf_context *ctx)
 	for (uint32_t i = 0; i < COVB_NR_VOID_FRAMES; i++)
 		priv->voids[i].flag = 0;
 	priv->merging = 0;
+	priv->begun = 0;
 	covb_store(&slot->pid, pid);
 	covb_store(&slot->tid, tid);
 	for (uint32_t i = 0; i < sizeof(name); i++)
@@ -235,26 +236,29 @@ static COVBUF_NOINSTR bool get_private(struct covbuf_context *ctx)
 	return true;
 }
 
-/*
- * Open a context that is unborn or shut, and let it record where the segment says that everything is
- * recorded. False: it cannot be opened.
- */
+/* Record where the segment says that everything is recorded. A handler that comes in between begins anew: nested, no harm. */
+static COVBUF_NOINSTR void begin_automatic(struct covbuf_context *ctx)
+{
+	struct covb_context_private *priv = ctx->priv;
+	struct covbuf_owner *owner = covb_owner_adopt(covb_engine.automatic.owner);
+
+	if (owner && covb_section_start(ctx, owner, owner->generation, 0, COVB_FRAME_LOCAL))
+		priv->begun = 1;
+}
+
+/* Open a context that is unborn or shut. False: it cannot be opened. */
 COVBUF_NOINSTR bool covb_context_open(struct covbuf_context *ctx)
 {
-	if (covb_load(&ctx->priv))
-		return true;
-	if (ctx->closed || !covb_attached() || !covb_plat_alive())
-		return false;
-	if (!get_private(ctx))
-		return false;
-	if (covb_engine.automatic.enabled) {
-		struct covbuf_owner *owner = covb_owner_adopt(covb_engine.automatic.owner);
+	const struct covb_context_private *priv = covb_load(&ctx->priv);
 
-		if (owner && !covb_load(&ctx->top))
-			covb_section_start(ctx, owner, owner->generation, 0, COVB_FRAME_LOCAL);
+	if (!priv) {
+		if (ctx->closed || !covb_attached() || !covb_plat_alive() || !get_private(ctx))
+			return false;
+		priv = covb_load(&ctx->priv);
 	}
-	if (!covb_load(&ctx->top))
-		shut(ctx);
+	/* also where a jump out of a handler cut the opening short */
+	if (covb_engine.automatic.enabled && !priv->begun && !ctx->closed)
+		begin_automatic(ctx);
 	return true;
 }
 

@@ -66,6 +66,7 @@ struct covb_frame {
 struct covb_context_private {
 	struct covbuf_context_slot *slot;
 	uint32_t pid, tid;
+	uint32_t begun;		/* records what the segment says that everything is recorded for */
 	uint32_t merging;	/* index + 1 of the owner whose merge this thread is in */
 	struct covb_frame voids[COVB_NR_VOID_FRAMES];
 	uint64_t void_tokens;	/* last token given out for a void frame; see covb_context_void() */
