@@ -67,17 +67,17 @@ static void list_stream(struct list *list, const char *path)
 
 static int list_segment(struct list *list, const char *path, bool named)
 {
-	struct covbuf_message why = { "" };
-	struct covbuf_segment *segment;
+	struct covbuf_segment *segment = NULL;
 	struct covbuf_header header;
 	char size[16];
 	bool maker;
 
-	if (covbuf_segment_open(path, COVBUF_OPEN_READ, &segment, &why)) {
-		if (named)
-			complain(path, "%s", why.text);
+	if (named)
+		segment = open_segment(path);
+	else if (covbuf_segment_open(path, COVBUF_OPEN_READ, &segment, NULL))
+		segment = NULL;
+	if (!segment)
 		return named ? STATUS_FAILED : STATUS_OK;
-	}
 	if (!covbuf_view_header(segment, &header)) {
 		maker = header.maker_pid && header.maker_pid <= INT32_MAX &&
 			(!kill((pid_t)header.maker_pid, 0) || errno == EPERM);

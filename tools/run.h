@@ -20,6 +20,10 @@ struct run_options {
 	char **argv;		/* the program */
 };
 
+/* run_options.c: returns STATUS_OK, or STATUS_USAGE after a complaint. */
+int run_parse(int argc, char **argv, struct run_options *options);
+extern const char run_usage[];
+
 /* ---- run_grow.c: the pool stays ahead of the programs --------------------------------------- */
 
 struct grower {
