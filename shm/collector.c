@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/flag.h"
 #include "core/queue.h"
@@ -33,30 +34,71 @@ static uint64_t largest_area_bytes(const struct covb_layout *layout)
 	return largest < layout->limit_bytes ? largest : layout->limit_bytes;
 }
 
+/* taken: room for the queue that is drained, and for what is found half taken. Mostly never touched: address space only. */
+static int alloc_room(struct covb_drain_room *room, const struct covb_layout *layout)
+{
+	room->taken = malloc(2 * layout->areas.nr * sizeof(*room->taken) + 1);
+	room->queued = malloc(layout->areas.nr + 1);
+	room->copy = malloc(largest_area_bytes(layout) + 1);
+	if (room->taken && room->queued && room->copy)
+		return 0;
+	covb_drain_room_free(room);
+	return -ENOMEM;
+}
+
+void covb_drain_room_free(struct covb_drain_room *room)
+{
+	free(room->taken);
+	free(room->queued);
+	free(room->copy);
+	*room = (struct covb_drain_room){ 0 };
+}
+
+/* The segment keeps room for one pass; another one at the same time has its own. */
+static int get_room(struct covb_drain *d)
+{
+	struct covbuf_segment *segment = d->segment;
+	uint32_t idle = 0;
+
+	/* acquire: partner is the release in covb_drain_fini(); the last pass is done with it */
+	d->shares_room = covb_cas_acquire(&segment->room_busy, &idle, 1);
+	if (!d->shares_room)
+		return alloc_room(&d->room, &segment->layout);
+	if (!segment->room) {
+		segment->room = calloc(1, sizeof(*segment->room));
+		if (!segment->room || alloc_room(segment->room, &segment->layout)) {
+			free(segment->room);
+			segment->room = NULL;
+			covb_store_release(&segment->room_busy, 0);
+			return -ENOMEM;
+		}
+	}
+	d->room = *segment->room;
+	return 0;
+}
+
 int covb_drain_init(struct covb_drain *d, struct covbuf_segment *segment, unsigned int flags, covbuf_batch_fn fn,
 		    void *arg)
 {
-	const struct covb_layout *layout = &segment->layout;
+	int err;
 
 	*d = (struct covb_drain){
 		.segment = segment, .flags = flags, .fn = fn, .arg = arg, .in_place = cannot_shrink(segment->fd),
 		.holder = COVB_HOLDER_CONSUMER,
 	};
-	/* Mostly never touched, so it costs address space only. */
-	d->taken = malloc(layout->areas.nr * sizeof(*d->taken) + 1);
-	d->queued = malloc(layout->areas.nr + 1);
-	d->copy = malloc(largest_area_bytes(layout) + 1);
-	if (d->taken && d->queued && d->copy)
-		return 0;
-	covb_drain_fini(d);
-	return -ENOMEM;
+	err = get_room(d);
+	d->taken = d->room.taken;
+	d->queued = d->room.queued;
+	d->copy = d->room.copy;
+	return err;
 }
 
 void covb_drain_fini(struct covb_drain *d)
 {
-	free(d->taken);
-	free(d->queued);
-	free(d->copy);
+	if (d->shares_room)
+		covb_store_release(&d->segment->room_busy, 0);
+	else
+		covb_drain_room_free(&d->room);
 }
 
 int covb_drain_run(struct covb_drain *d, int (*body)(struct covb_drain *d))
@@ -87,15 +129,17 @@ bool covb_drain_claim(struct covb_drain *d, uint32_t i, uint64_t seen, uint64_t 
  * Make the areas of a list ours, newest first. One that is not queued is not: a list that leads in a
  * circle comes to areas that are ours already, and the number of steps ends it. The link is read before
  * the area is moved, and believed if the area was queued then: a link only changes in an area that has
- * been given back and taken again. Elsewhere it is followed for what it is worth.
+ * been given back and taken again. Elsewhere it is followed for what it is worth. taking: where the
+ * consumer writes down what is left of the list, or NULL. half_taken: some of it may be ours already.
  */
-static uint32_t claim_list(struct covb_drain *d, uint32_t head)
+static uint32_t claim_list(struct covb_drain *d, uint32_t head, struct covb_taken *taken, uint32_t *taking,
+			   bool half_taken)
 {
 	struct covbuf_area *areas = d->segment->areas;
 	uint32_t nr_areas = covb_segment_nr_areas(d->segment);
 	uint32_t nr_taken = 0;
 
-	for (uint32_t steps = 0; head && steps < nr_areas; steps++) {
+	for (uint32_t steps = 0; head && steps < nr_areas && nr_taken < d->segment->layout.areas.nr; steps++) {
 		uint32_t i = head - 1;
 		uint64_t seen;
 
@@ -105,14 +149,56 @@ static uint32_t claim_list(struct covb_drain *d, uint32_t head)
 		}
 		seen = covb_load_acquire(&areas[i].flag); /* acquire: the link is read after it */
 		head = covb_load(&areas[i].next);
-		if (COVBUF_FLAG_STATE(seen) != COVBUF_AREA_QUEUED ||
-		    !covb_drain_claim(d, i, seen, &d->taken[nr_taken].flag)) {
+		if (COVBUF_FLAG_STATE(seen) == COVBUF_AREA_QUEUED &&
+		    covb_drain_claim(d, i, seen, &taken[nr_taken].flag))
+			taken[nr_taken++].area = i;
+		else if (!half_taken)
 			d->damaged = true;
-			continue;
-		}
-		d->taken[nr_taken++].area = i;
+		if (taking)
+			covb_store(taking, head);
 	}
 	return nr_taken;
+}
+
+/*
+ * Take the queue as a whole. The consumer writes down what it takes before it does: if it is killed
+ * before the areas are its own, they are on no list, and the next consumer finds them by that word.
+ */
+static uint32_t take_queue(struct covb_drain *d, struct covbuf_owner_slot *slot)
+{
+	uint32_t head;
+
+	if (d->holder != COVB_HOLDER_CONSUMER)
+		return covb_queue_take_all(slot);
+	head = covb_load(&slot->queue);
+	while (head) {
+		covb_store(&slot->taking, head);
+		/* acquire: partner is the push; release: the word above is there before the queue is empty */
+		if (covb_cas_acq_rel(&slot->queue, &head, 0))
+			break;
+	}
+	return head;
+}
+
+/*
+ * Make all that is queued ours, oldest last. What an earlier consumer left half taken comes first: it may
+ * also be on the queue, so nothing is given back before both are claimed.
+ */
+static uint32_t claim_queue(struct covb_drain *d, struct covbuf_owner_slot *slot)
+{
+	struct covb_taken *older = d->taken + d->segment->layout.areas.nr;
+	uint32_t *taking = d->holder == COVB_HOLDER_CONSUMER ? &slot->taking : NULL;
+	uint32_t nr_older = 0, nr_taken;
+
+	if (taking && covb_load(taking)) {
+		nr_older = claim_list(d, covb_load(taking), older, NULL, true);
+		covb_store_release(taking, 0);
+	}
+	nr_taken = claim_list(d, take_queue(d, slot), d->taken, taking, nr_older);
+	if (taking)
+		covb_store(taking, 0);
+	memmove(d->taken + nr_taken, older, nr_older * sizeof(*older));
+	return nr_taken + nr_older;
 }
 
 static void queue_one_again(struct covb_drain *d, uint32_t owner, struct covb_taken *t)
@@ -134,8 +220,7 @@ static void queue_again(struct covb_drain *d, uint32_t owner, uint32_t nr)
 
 int covb_drain_queue(struct covb_drain *d, uint32_t owner)
 {
-	uint32_t head = covb_queue_take_all(&d->segment->owners[owner]);
-	uint32_t nr_taken = claim_list(d, head);
+	uint32_t nr_taken = claim_queue(d, &d->segment->owners[owner]);
 	int err = 0;
 
 	while (nr_taken && !err) {
@@ -165,7 +250,9 @@ static int drain_queues(struct covb_drain *d)
 	for (uint32_t o = 0; o < d->segment->layout.owners.nr; o++) {
 		int err;
 
-		if (!covb_load(&d->segment->owners[o].queue) || merges(&d->segment->owners[o]))
+		const struct covbuf_owner_slot *slot = &d->segment->owners[o];
+
+		if ((!covb_load(&slot->queue) && !covb_load(&slot->taking)) || merges(slot))
 			continue;
 		err = covb_drain_queue(d, o);
 		if (err)

@@ -22,7 +22,16 @@ struct covb_taken {
 	uint32_t area;
 };
 
+/* Memory of a pass. */
+struct covb_drain_room {
+	struct covb_taken *taken;
+	uint8_t *queued;
+	uint64_t *copy;
+};
+
 struct covb_drain {
+	struct covb_drain_room room;
+	bool shares_room;	/* it is the segment's */
 	struct covbuf_segment *segment;
 	unsigned int flags;
 	uint32_t holder;	/* of what is being read: the consumer, or the slot of a process that collects its own */
@@ -42,6 +51,7 @@ struct covb_drain {
 int covb_drain_init(struct covb_drain *d, struct covbuf_segment *segment, unsigned int flags, covbuf_batch_fn fn,
 		    void *arg);
 void covb_drain_fini(struct covb_drain *d);
+void covb_drain_room_free(struct covb_drain_room *room);
 
 /* Run a part of a pass behind the guard. -EIO: the file is shorter than it was. */
 int covb_drain_run(struct covb_drain *d, int (*body)(struct covb_drain *d));

@@ -22,6 +22,7 @@
 
 #include <covbuf/atomic.h>
 
+#include "collector.h"
 #include "shm.h"
 
 /* Behind the segment: an append that runs on meets it after at most one record. */
@@ -368,6 +369,9 @@ void covbuf_segment_close(struct covbuf_segment *segment)
 	close_ours(segment, segment->lock_fd);
 	close_ours(segment, segment->fd);
 	free(segment->made);
+	if (segment->room)
+		covb_drain_room_free(segment->room);
+	free(segment->room);
 	free(segment);
 }
 

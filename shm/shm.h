@@ -14,6 +14,7 @@
 #include <covbuf/segment.h>
 
 struct covb_arena;
+struct covb_drain_room;
 
 /* Holder that is no process slot: the maker, while it takes a free area out of the pool for good. */
 #define COVB_HOLDER_MAKER (COVBUF_MAX_PROCS - 1)
@@ -51,6 +52,8 @@ struct covbuf_segment {
 	/* Maker only, under grow_lock. */
 	pthread_mutex_t grow_lock;
 	struct covb_arena *arena;
+	struct covb_drain_room *room; /* memory of the last pass over it; see collector.c */
+	uint32_t room_busy;
 	struct covb_made *made;	/* layout.areas.nr */
 	uint32_t nr_made, nr_retired;
 	uint64_t size_bytes;	/* of the storage */

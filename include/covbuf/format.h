@@ -208,6 +208,8 @@ struct covbuf_owner_slot {
 	uint64_t queued;	/* areas ever pushed; relaxed, by pushers */
 	uint64_t stale;		/* records dropped by readers because they belong to an earlier enable */
 	uint64_t merge_lost;	/* records that did not fit into the target */
+	uint32_t taking;	/* like queue: what the consumer has in its hands and not claimed yet; consumer */
+	uint32_t reserved1;
 };
 
 /* ---- modules --------------------------------------------------------------------------------- */
