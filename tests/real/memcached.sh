@@ -43,10 +43,11 @@ begin() { # RECORDING OPTION...: starts it, and load; sets recorder, server, cli
 	port=$(sed -n 's/^TCP INET: //p' port | head -1)
 	[ -n "$port" ] || fail "memcached did not say where it listens"
 	server=$(pgrep -P "$recorder" -x memcached) || fail "there is no memcached under covbuf run"
-	"$load" "$port" 4 60000 > answered &
+	"$load" "$port" 4 60000 "$pause" > answered &
 	client=$!
 }
 
+pause=0
 begin once.covbuf
 sleep 1
 "$covbuf" report --json once.covbuf > live.json
@@ -68,7 +69,9 @@ wait "$client" || status=$?
 ask covered dead.json process_get_command process_update_command process_delete_command assoc_find slabs_alloc
 ask missed dead.json slab_rebalance_finish process_flush_all_command usage
 
-# All records. What was answered was recorded before it was answered.
+# All records. What was answered was recorded before it was answered. With pauses, since the recorder has
+# to provide areas as fast as they fill, also where other tests run beside.
+pause=500
 begin all.covbuf --trace --limit 8G
 sleep 1
 kill -9 "$recorder" "$server"

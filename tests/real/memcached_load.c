@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Load for memcached over loopback: threads that store, fetch, count and delete keys of their own, one
- * request at a time, and check every answer. Usage: memcached_load PORT THREADS MILLISECONDS
+ * request at a time, and check every answer, with a pause after each round of four requests.
+ * Usage: memcached_load PORT THREADS MILLISECONDS PAUSE-MICROSECONDS
  *
  * Prints what was answered, "sets N gets N counts N deletes N", also when the server goes away in the
  * middle: then the status is 3. A wrong answer is status 1.
@@ -30,6 +31,7 @@ struct client {
 
 static unsigned short port;
 static double until;
+static unsigned int pause_us;
 
 static double now(void)
 {
@@ -137,9 +139,8 @@ static void *run_client(void *arg)
 	snprintf(text, sizeof(text), "set counter%u 0 0 1\r\n0\r\n", client->number);
 	if (send_request(client, text) && expect(client, "STORED\r\n")) {
 		client->answered[SETS]++;
-		for (unsigned long i = 0; now() < until; i++)
-			if (!ask_round(client, i))
-				break;
+		for (unsigned long i = 0; now() < until && ask_round(client, i); i++)
+			usleep(pause_us);
 	}
 	client->gone |= !client->wrong && now() < until;
 	fclose(client->from);
@@ -153,13 +154,14 @@ int main(int argc, char **argv)
 	struct client *clients;
 	unsigned int nr;
 
-	if (argc != 4) {
-		fprintf(stderr, "usage: memcached_load PORT THREADS MILLISECONDS\n");
+	if (argc != 5) {
+		fprintf(stderr, "usage: memcached_load PORT THREADS MILLISECONDS PAUSE-MICROSECONDS\n");
 		return 2;
 	}
 	port = (unsigned short)atoi(argv[1]);
 	nr = (unsigned int)atoi(argv[2]);
 	until = now() + atof(argv[3]) / 1e3;
+	pause_us = (unsigned int)atoi(argv[4]);
 	clients = calloc(nr, sizeof(*clients));
 	if (!nr || !clients)
 		return 2;
