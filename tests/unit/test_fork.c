@@ -227,6 +227,36 @@ Test(children, a_detached_process_records_nothing_and_holds_nothing)
 	cr_assert_eq(covbuf_segment_free_areas(segment, 0), before);
 }
 
+static int count_records(const struct covbuf_batch *batch, void *arg)
+{
+	for (uint64_t i = 0; i < batch->nr_words; i++)
+		*(uint64_t *)arg += batch->words[i] && batch->pid != (uint32_t)getpid() ? batch->words[i] : 0;
+	return 0;
+}
+
+Test(children, a_followed_child_inherits_the_common_handle_and_works_for_its_parents_owner)
+{
+	struct covbuf_segment *segment = make_automatic(COVBUF_AUTO_FOLLOW | COVBUF_AUTO_KEEP | COVBUF_AUTO_GROW);
+	struct covbuf_owner *owner;
+	uint64_t sum = 0;
+	pid_t pid;
+
+	cr_assert_eq(covbuf_attach_segment(segment), 0);
+	owner = make_owner(COVBUF_MODE_PC, COVBUF_LINEAR, 0);
+	cr_assert_eq(covbuf_remote_enable(owner, NULL, 0, 0x42), 0);
+	pid = fork();
+	if (!pid) {
+		covbuf_token token = covbuf_remote_start(covbuf_common_handle());
+
+		covbuf_trace_pc(7);
+		_exit(!token || covbuf_remote_stop(token));
+	}
+	cr_assert_eq(wait_for(pid), 0);
+	cr_assert_eq(covbuf_collect(owner, count_records, &sum), 1);
+	cr_assert_eq(sum, 7);
+	cr_assert_eq(covbuf_disable(owner), 0);
+}
+
 static void *record_some(void *arg)
 {
 	for (uint64_t i = 1; i <= 100; i++)
