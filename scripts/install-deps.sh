@@ -19,12 +19,11 @@ build=(
 )
 test=(
 	libcriterion-dev libclang-rt-19-dev
-	spin man-db mandoc gdb python3 util-linux procps
+	spin man-db mandoc python3 procps
 )
 real=(
-	dpkg-dev patch xz-utils   # source packages
-	autoconf automake libtool gettext
-	tcl libevent-dev          # sqlite3 and memcached are built with these
+	dpkg-dev xz-utils # source packages
+	libevent-dev tcl  # memcached and sqlite3 are built with these
 )
 
 list=
