@@ -28,22 +28,26 @@ struct slot {
 
 struct covb_handle_table {
 	uint64_t mask;
+	uint32_t shift; /* 64 less the bits of mask */
 	uint64_t nr_used; /* keys and removed keys; under the lock */
 	uint64_t nr_keys;
 	struct covb_handle_table *older;
 	struct slot slots[];
 };
 
-static COVBUF_NOINSTR uint64_t hash(uint64_t key)
+/*
+ * Fibonacci hashing (Knuth, TAOCP 6.4): the top bits of the product, which spread numbers that are given
+ * out in turn evenly, so that most are found at the first look.
+ */
+static COVBUF_NOINSTR uint64_t first_slot(const struct covb_handle_table *table, uint64_t key)
 {
-	key *= 0x9e3779b97f4a7c15ull; /* Fibonacci hashing: Knuth, TAOCP 6.4 */
-	return key >> 32 ^ key >> 57;
+	return key * 0x9e3779b97f4a7c15ull >> table->shift;
 }
 
 /* The slot of a key, or NULL. Bounded by the table. */
 static COVBUF_NOINSTR struct slot *find_slot(struct covb_handle_table *table, uint64_t key)
 {
-	uint64_t i = hash(key);
+	uint64_t i = first_slot(table, key);
 
 	for (uint64_t n = 0; n <= table->mask; n++, i++) {
 		struct slot *slot = &table->slots[i & table->mask];
@@ -71,7 +75,7 @@ COVBUF_NOINSTR struct covbuf_owner *covb_handle_find(uint64_t handle, uint32_t *
 	if (!table || handle == KEY_EMPTY || handle == KEY_REMOVED)
 		return NULL;
 	slot = find_slot(table, handle);
-	if (!slot)
+	if (COVBUF_UNLIKELY(!slot))
 		return NULL;
 	/* acquire twice: value, key, value in this order; partners are the releases in set_slot() */
 	value = covb_load_acquire(&slot->value);
@@ -92,7 +96,7 @@ static void set_slot(struct slot *slot, uint64_t key, uint64_t value)
 static struct slot *free_slot(struct covb_handle_table *table, uint64_t key)
 {
 	struct slot *removed = NULL;
-	uint64_t i = hash(key);
+	uint64_t i = first_slot(table, key);
 
 	for (uint64_t n = 0; n <= table->mask; n++, i++) {
 		struct slot *slot = &table->slots[i & table->mask];
@@ -125,6 +129,7 @@ static int replace_table(void)
 	if (!table)
 		return -COVB_ENOMEM;
 	table->mask = nr_slots - 1;
+	table->shift = 64 - (uint32_t)__builtin_ctzll(nr_slots);
 	table->older = old;
 	for (uint64_t i = 0; old && i <= old->mask; i++)
 		if (old->slots[i].key != KEY_EMPTY && old->slots[i].key != KEY_REMOVED)
