@@ -26,8 +26,8 @@ const uint64_t covb_trap_words[COVBUF_GUARD_WORDS + COVBUF_CMP_WORDS] = {
 /* mode and kind are set, and the area's words for a frame that has an area. */
 COVBUF_NOINSTR void covb_frame_prepare(struct covb_frame *frame, uint32_t mode, uint32_t kind)
 {
-	frame->mode = (uint8_t)mode;
-	frame->kind = (uint8_t)kind;
+	COVB_STORE_NEW(&frame->mode, (uint8_t)mode);
+	COVB_STORE_NEW(&frame->kind, (uint8_t)kind);
 	if (kind == COVBUF_RING)
 		covb_ring_prepare(frame);
 	if (kind == COVBUF_RING || kind == COVB_KIND_VOID) {

@@ -14,12 +14,15 @@
  */
 #include "engine.h"
 
-static COVBUF_NOINSTR void set_unique(struct covbuf_context *ctx, const struct covb_unique *unique)
+/* After suspend_unique(). */
+static COVBUF_NOINSTR void resume_unique(struct covbuf_context *ctx, const struct covb_unique *unique)
 {
-	ctx->seen_epoch = unique->seen_epoch;
-	covb_barrier(); /* same CPU: the epoch of these marks first */
-	covb_store(&ctx->seen, unique->seen);
-	covb_store(&ctx->epoch, unique->epoch);
+	if (COVBUF_UNLIKELY(unique->seen)) {
+		ctx->seen_epoch = unique->seen_epoch;
+		covb_barrier(); /* same CPU: the epoch of these marks first */
+		covb_store(&ctx->seen, unique->seen);
+	}
+	COVB_STORE_NEW(&ctx->epoch, unique->epoch);
 }
 
 /*
@@ -29,10 +32,13 @@ static COVBUF_NOINSTR void set_unique(struct covbuf_context *ctx, const struct c
 static COVBUF_NOINSTR void suspend_unique(struct covbuf_context *ctx, struct covb_unique *saved)
 {
 	saved->epoch = covb_load(&ctx->epoch);
-	saved->seen = covb_load(&ctx->seen);
-	saved->seen_epoch = ctx->seen_epoch;
+	COVB_STORE_NEW(&saved->seen, covb_load(&ctx->seen));
+	/* stored in any case: a handler that finds no frame leaves it shut */
 	covb_store(&ctx->epoch, COVBUF_EPOCH_NONE);
-	covb_store(&ctx->seen, (uint32_t *)NULL);
+	if (COVBUF_UNLIKELY(saved->seen)) {
+		saved->seen_epoch = ctx->seen_epoch;
+		covb_store(&ctx->seen, (uint32_t *)NULL);
+	}
 	covb_barrier();
 }
 
@@ -70,11 +76,11 @@ COVBUF_NOINSTR void covb_context_push(struct covbuf_context *ctx, struct covb_fr
 	if (!prev)
 		frame->saved_unique.epoch = COVBUF_EPOCH_SHUT;
 	/* of the two cursors one is shut before the other is opened */
-	covb_store(&ctx->cursor[frame->mode ^ 1], (uint64_t *)NULL);
+	COVB_STORE_NEW(&ctx->cursor[frame->mode ^ 1], (uint64_t *)NULL);
 	covb_barrier();
 	covb_store(&ctx->cursor[frame->mode], frame->start);
 	covb_barrier();
-	set_unique(ctx, &frame->unique);
+	resume_unique(ctx, &frame->unique);
 }
 
 /*
@@ -101,7 +107,7 @@ COVBUF_NOINSTR struct covb_frame *covb_context_pop(struct covbuf_context *ctx, u
 	if (prev)
 		covb_store(&ctx->cursor[prev->mode], covb_load(&prev->saved));
 	covb_barrier();
-	set_unique(ctx, &frame->saved_unique);
+	resume_unique(ctx, &frame->saved_unique);
 	return frame;
 }
 
@@ -124,7 +130,7 @@ COVBUF_NOINSTR struct covb_frame *covb_context_find(const struct covbuf_context 
  * end with its frame: the area inherits it. So each has a word that says it is in use, and a token that
  * is not given out again.
  */
-COVBUF_NOINSTR struct covb_frame *covb_context_void(struct covbuf_context *ctx)
+COVB_RARE struct covb_frame *covb_context_void(struct covbuf_context *ctx)
 {
 	struct covb_context_private *priv = ctx->priv;
 
@@ -216,6 +222,7 @@ static COVBUF_NOINSTR bool get_private(struct covbuf_context *ctx)
 	}
 	priv = &covb_engine.privates[slot - covb_engine.contexts];
 	priv->slot = slot;
+	priv->index = (uint32_t)(slot - covb_engine.contexts);
 	priv->pid = pid;
 	priv->tid = tid;
 	for (uint32_t i = 0; i < COVB_NR_VOID_FRAMES; i++)
@@ -247,7 +254,7 @@ static COVBUF_NOINSTR void begin_automatic(struct covbuf_context *ctx)
 }
 
 /* Open a context that is unborn or shut. False: it cannot be opened. */
-COVBUF_NOINSTR bool covb_context_open(struct covbuf_context *ctx)
+COVB_RARE bool covb_context_open(struct covbuf_context *ctx)
 {
 	const struct covb_context_private *priv = covb_load(&ctx->priv);
 
@@ -281,7 +288,7 @@ COVBUF_NOINSTR void covb_context_close(struct covbuf_context *ctx)
 }
 
 /* In a fork child: everything the context points at is the parent's. unborn: it may open again. */
-COVBUF_NOINSTR void covb_context_forget(struct covbuf_context *ctx, bool unborn)
+COVB_RARE void covb_context_forget(struct covbuf_context *ctx, bool unborn)
 {
 	uint64_t *cursor = unborn ? (uint64_t *)(uintptr_t)covb_unborn_words : NULL;
 

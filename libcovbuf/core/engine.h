@@ -24,6 +24,25 @@
 #define COVB_FRAME_DIRTY (1u << 3)    /* an append in it may have been cut short */
 #define COVB_FRAME_FILTER (1u << 4)   /* void: drops what it is given without counting */
 
+/*
+ * An entry that is called often: what it calls is inlined, as far as the compiler sees it; see
+ * libcovbuf/core.c. What is rare, or long, stays out of it.
+ */
+#define COVB_WARM __attribute__((flatten)) COVBUF_NOINSTR
+#define COVB_RARE __attribute__((noinline, cold)) COVBUF_NOINSTR
+#define COVB_LONG __attribute__((noinline)) COVBUF_NOINSTR
+
+/*
+ * Store what is not there yet. A section takes its area and gives it back by a locked instruction each,
+ * which waits for all stores before it, but not for loads; so what is mostly the same as the last time
+ * is compared and not written.
+ */
+#define COVB_STORE_NEW(p, value)                                                                   \
+	do {                                                                                       \
+		if (COVBUF_UNLIKELY(covb_load(p) != (value)))                                      \
+			covb_store((p), (value));                                                  \
+	} while (0)
+
 /* Unique mode's part of a context: which marks count as seen. */
 struct covb_unique {
 	uint32_t *seen;
@@ -35,6 +54,7 @@ struct covb_unique {
  * void frames belong to a context. Written by the context that holds it.
  */
 struct covb_frame {
+	uint64_t offset_bytes;	/* of the area in the segment, when start and end were last set from it; 0: never */
 	uint64_t *start;	/* where the cursor begins; RING and void: the trap words */
 	uint64_t *end;		/* first guard word */
 	struct covb_frame *prev; /* frame it interrupted */
@@ -60,11 +80,12 @@ struct covb_frame {
 	uint64_t *ring;
 	uint64_t mask, index;
 	uint64_t *position;
-};
+} __attribute__((aligned(COVBUF_LINE_BYTES))); /* neighbours are different threads' */
 
 /* Private half of a context, one per context slot; type-stable. */
 struct covb_context_private {
 	struct covbuf_context_slot *slot;
+	uint32_t index;		/* of the slot */
 	uint32_t pid, tid;
 	uint32_t begun;		/* records what the segment says that everything is recorded for */
 	uint32_t merging;	/* index + 1 of the owner whose merge this thread is in */
@@ -132,6 +153,7 @@ struct covb_engine {
 	uint32_t *nr_areas;	/* shared: entries in use */
 	uint32_t *wake, *nr_waiting;
 	uint32_t *module_generation;
+	uint64_t images;	/* COVBUF_IMAGES() of this process; 0 in a kernel. relaxed: it goes with module_generation */
 	uint64_t *lost_contexts;
 	struct covbuf_auto automatic;
 

@@ -17,12 +17,14 @@
  */
 static COVBUF_NOINSTR bool is_empty(const struct covb_frame *frame, const uint64_t *cursor)
 {
+	uint64_t found = 0;
+
 	if (frame->kind != COVBUF_LINEAR || cursor != frame->start || (frame->flags & COVB_FRAME_DIRTY))
 		return false;
+#pragma GCC unroll 8
 	for (uint32_t i = 0; i < 8; i++)
-		if (covb_load(&frame->start[i]))
-			return false;
-	return true;
+		found |= covb_load(&frame->start[i]);
+	return !found;
 }
 
 /* Full frames of the section hang latest first; turn them round. */
@@ -40,7 +42,7 @@ static COVBUF_NOINSTR struct covb_frame *oldest_first(struct covb_frame *frame)
 	return list;
 }
 
-static COVBUF_NOINSTR void wake_consumer(void)
+static COVB_LONG void wake_consumer(void)
 {
 	/* full fence: partner is the one in the consumer's wait; either it sees what was queued, or we see it wait */
 	covb_mb();
@@ -50,7 +52,7 @@ static COVBUF_NOINSTR void wake_consumer(void)
 	covb_plat_wake(covb_engine.wake);
 }
 
-static COVBUF_NOINSTR void deliver(struct covbuf_context *ctx, struct covb_frame *frame, const uint64_t *cursor)
+static COVB_LONG void deliver(struct covbuf_context *ctx, struct covb_frame *frame, const uint64_t *cursor)
 {
 	struct covbuf_owner *owner = &covb_engine.owners[frame->owner];
 	struct covbuf_area *area = &covb_engine.areas[frame->area];
@@ -81,34 +83,39 @@ static COVBUF_NOINSTR void deliver(struct covbuf_context *ctx, struct covb_frame
 	covb_queue_push(owner->slot, covb_engine.areas, (uint32_t)(area - covb_engine.areas));
 }
 
+static COVB_RARE void deliver_chain(struct covbuf_context *ctx, struct covb_frame *latest, const uint64_t *cursor)
+{
+	struct covb_frame *frame, *next;
+
+	for (frame = oldest_first(latest); frame; frame = next) {
+		next = frame->held;
+		if (frame->kind == COVB_KIND_VOID)
+			covb_void_give(frame);
+		else
+			deliver(ctx, frame, frame == latest ? cursor : frame->end);
+	}
+}
+
 /* Hand over a frame that was popped, with all that filled up before it. cursor: where its own stood. */
 COVBUF_NOINSTR void covb_handoff(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t *cursor)
 {
 	struct covbuf_owner *owner;
 	uint32_t flags = frame->flags;
 
-	if (frame->kind == COVB_KIND_VOID) {
+	if (COVBUF_UNLIKELY(frame->kind == COVB_KIND_VOID)) {
 		covb_void_give(frame);
 		return;
 	}
-	owner = &covb_engine.owners[frame->owner];
 	if (!frame->held && is_empty(frame, cursor)) {
 		covb_pool_give(ctx, frame);
 		return;
 	}
-	if (!frame->held) {
+	/* from here on the frame may be another's */
+	owner = &covb_engine.owners[frame->owner];
+	if (!frame->held)
 		deliver(ctx, frame, cursor);
-	} else {
-		struct covb_frame *latest = frame, *next;
-
-		for (frame = oldest_first(frame); frame; frame = next) {
-			next = frame->held;
-			if (frame->kind == COVB_KIND_VOID)
-				covb_void_give(frame);
-			else
-				deliver(ctx, frame, frame == latest ? cursor : frame->end);
-		}
-	}
+	else
+		deliver_chain(ctx, frame, cursor);
 	if (flags & COVB_FRAME_KEEP)
 		return;
 	if (COVB_CONFIG_FLAGS(covb_load(&owner->config)) & COVBUF_OWNER_KCOV)

@@ -40,7 +40,7 @@ void covb_images_sweep(void)
  * The marks of a context, and a fresh epoch for them. NULL: there is no memory for them, and every site
  * is recorded. Sites that came later than the marks are recorded every time, too: more, never less.
  */
-COVBUF_NOINSTR uint32_t *covb_seen_marks(struct covb_context_private *priv, uint32_t *epoch)
+COVB_LONG uint32_t *covb_seen_marks(struct covb_context_private *priv, uint32_t *epoch)
 {
 	uint32_t nr_sites = covb_load(&covb_engine.nr_sites);
 

@@ -97,7 +97,7 @@ static COVBUF_NOINSTR uint32_t set_merging(struct covb_context_private *priv, ui
 }
 
 /* Merge what is queued, unless somebody is at it. Any level. */
-COVBUF_NOINSTR void covb_merge(struct covbuf_owner *owner)
+COVB_LONG void covb_merge(struct covbuf_owner *owner)
 {
 	struct covbuf_context *ctx = covb_plat_context();
 	struct covb_context_private *priv = ctx ? covb_load(&ctx->priv) : NULL;

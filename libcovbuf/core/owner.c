@@ -43,7 +43,7 @@ uint32_t covb_epoch_next(void)
 #define OWNER_STATE(generation, proc, state)                                                       \
 	((uint64_t)(generation) << 24 | (uint64_t)(proc) << 8 | (uint64_t)(state))
 
-static struct covbuf_owner *claim_slot(void)
+static struct covbuf_owner *claim_owner_slot(void)
 {
 	for (uint32_t i = 0; i < covb_engine.nr_owners; i++) {
 		struct covbuf_owner_slot *slot = &covb_engine.owner_slots[i];
@@ -135,7 +135,7 @@ int covbuf_owner_create(const struct covbuf_owner_options *options, struct covbu
 	if (!options_ok(options))
 		return -COVB_EINVAL;
 	covb_plat_lock();
-	owner = claim_slot();
+	owner = claim_owner_slot();
 	if (!owner) {
 		err = -COVB_ENOSPC;
 		goto unlock;

@@ -12,26 +12,41 @@
 #define NEAR_PROBES 64
 #define FAR_PROBES 256
 
-/* The area's words where the directory names memory inside the segment, else NULL. */
-static COVBUF_NOINSTR uint64_t *words_of(const struct covbuf_area *area, uint32_t area_class)
+/* Point the frame at the area's words. False: the directory names no memory inside the segment. */
+static COVB_LONG bool set_up(struct covb_frame *frame, const struct covbuf_area *area, uint32_t area_class)
 {
 	uint64_t offset_bytes = covb_load(&area->offset_bytes);
 	uint64_t bytes = covbuf_class_bytes(area_class);
 
 	if (offset_bytes % COVBUF_AREA_MIN_BYTES || offset_bytes < COVBUF_PART_BYTES ||
 	    offset_bytes > covb_engine.limit_bytes || bytes > covb_engine.limit_bytes - offset_bytes)
-		return NULL;
-	return (uint64_t *)(covb_engine.base + offset_bytes);
+		return false;
+	frame->area = (uint32_t)(area - covb_engine.areas);
+	frame->area_class = (uint8_t)area_class;
+	frame->start = (uint64_t *)(covb_engine.base + offset_bytes);
+	frame->end = frame->start + covbuf_class_words(area_class);
+	frame->offset_bytes = offset_bytes;
+	return true;
+}
+
+/*
+ * Whether the frame points there from its last use, which then was checked. A ring's start and end are
+ * elsewhere.
+ */
+static COVBUF_NOINSTR bool is_set_up(const struct covb_frame *frame, const struct covbuf_area *area, uint32_t area_class)
+{
+	uint64_t offset_bytes = covb_load(&area->offset_bytes);
+
+	return COVBUF_LIKELY(offset_bytes) && COVBUF_LIKELY(frame->offset_bytes == offset_bytes) &&
+	       COVBUF_LIKELY(frame->area_class == area_class) && COVBUF_LIKELY(frame->kind == COVBUF_LINEAR);
 }
 
 /*
  * Guard words lie in the area's last page, and a hole is punched by pages, so the first of them tells
  * of all.
  */
-static COVBUF_NOINSTR void set_guard(uint64_t *guard)
+static COVB_LONG void set_guard(uint64_t *guard)
 {
-	if (COVBUF_LIKELY(covb_load(guard) == COVBUF_GUARD_VALUE))
-		return;
 	for (uint32_t i = COVBUF_GUARD_WORDS; i-- > 0;)
 		covb_store(&guard[i], COVBUF_GUARD_VALUE);
 }
@@ -40,29 +55,24 @@ static COVBUF_NOINSTR struct covb_frame *try_area(uint32_t i, uint32_t area_clas
 {
 	struct covbuf_area *area = &covb_engine.areas[i];
 	struct covb_frame *frame = &covb_engine.frames[i];
-	uint64_t *words;
 	uint64_t flag;
 
-	if (covb_load(&area->area_class) != area_class)
+	if (COVBUF_UNLIKELY(covb_load(&area->area_class) != area_class))
 		return NULL;
-	if (!covb_flag_take(area, covb_engine.proc, &flag))
+	if (COVBUF_UNLIKELY(!covb_flag_take(area, covb_engine.proc, &flag)))
 		return NULL;
-	words = words_of(area, area_class);
-	if (!words) {
+	frame->flag = flag;
+	if (!is_set_up(frame, area, area_class) && COVBUF_UNLIKELY(!set_up(frame, area, area_class))) {
 		/* nobody's: an entry that makes no sense is left out of the pool */
 		covb_flag_move(area, &flag, 0, COVBUF_AREA_RETIRED);
 		return NULL;
 	}
-	frame->area = i;
-	frame->flag = flag;
-	frame->area_class = (uint8_t)area_class;
-	frame->start = words;
-	frame->end = words + covbuf_class_words(area_class);
-	set_guard(frame->end);
+	if (COVBUF_UNLIKELY(covb_load(frame->end) != COVBUF_GUARD_VALUE))
+		set_guard(frame->end);
 	return frame;
 }
 
-static COVBUF_NOINSTR struct covb_frame *scan(uint32_t from, uint32_t probes, uint32_t nr_areas, uint32_t area_class)
+static COVB_LONG struct covb_frame *scan(uint32_t from, uint32_t probes, uint32_t nr_areas, uint32_t area_class)
 {
 	uint32_t i = from < nr_areas ? from : 0;
 
@@ -79,19 +89,11 @@ static COVBUF_NOINSTR struct covb_frame *scan(uint32_t from, uint32_t probes, ui
 	return NULL;
 }
 
-/* Take an area of a class. NULL: none was found. Any level; lock-free, bounded. */
-COVBUF_NOINSTR struct covb_frame *covb_pool_take(struct covbuf_context *ctx, uint32_t area_class)
+/* The area that the context had last is another's, or of another class. */
+static COVB_LONG struct covb_frame *search(struct covbuf_context *ctx, uint32_t nr_areas, uint32_t area_class)
 {
-	struct covb_frame *frame;
-	uint32_t nr_areas;
+	struct covb_frame *frame = scan(ctx->hint, NEAR_PROBES, nr_areas, area_class);
 
-	if (!covb_plat_alive() || area_class >= COVBUF_NR_CLASSES)
-		return NULL;
-	/* acquire: partner is the maker's release; the entries below the number are filled in */
-	nr_areas = covb_load_acquire(covb_engine.nr_areas);
-	if (nr_areas > covb_engine.nr_areas_max)
-		nr_areas = covb_engine.nr_areas_max;
-	frame = scan(ctx->hint, NEAR_PROBES, nr_areas, area_class);
 	if (COVBUF_UNLIKELY(!frame))
 		frame = scan(covb_load(&covb_engine.classes[area_class].hint), FAR_PROBES, nr_areas, area_class);
 	if (COVBUF_UNLIKELY(!frame)) {
@@ -102,15 +104,35 @@ COVBUF_NOINSTR struct covb_frame *covb_pool_take(struct covbuf_context *ctx, uin
 	return frame;
 }
 
+/* Take an area of a class. NULL: none was found. Any level; lock-free, bounded. */
+COVBUF_NOINSTR struct covb_frame *covb_pool_take(struct covbuf_context *ctx, uint32_t area_class)
+{
+	struct covb_frame *frame = NULL;
+	uint32_t hint = ctx->hint;
+	uint32_t nr_areas;
+
+	if (!covb_plat_alive() || area_class >= COVBUF_NR_CLASSES)
+		return NULL;
+	/* acquire: partner is the maker's release; the entries below the number are filled in */
+	nr_areas = covb_load_acquire(covb_engine.nr_areas);
+	if (COVBUF_UNLIKELY(nr_areas > covb_engine.nr_areas_max))
+		nr_areas = covb_engine.nr_areas_max;
+	if (COVBUF_LIKELY(hint < nr_areas))
+		frame = try_area(hint, area_class);
+	return COVBUF_LIKELY(frame) ? frame : search(ctx, nr_areas, area_class);
+}
+
 /* Return an area that nothing was written to. */
 COVBUF_NOINSTR void covb_pool_give(struct covbuf_context *ctx, struct covb_frame *frame)
 {
-	if (covb_flag_give(&covb_engine.areas[frame->area], frame->flag))
-		ctx->hint = frame->area;
+	uint32_t area = frame->area;
+
+	if (covb_flag_give(&covb_engine.areas[area], frame->flag))
+		COVB_STORE_NEW(&ctx->hint, area);
 }
 
 /* Return an area whose records nobody wants any more. Returns how many there were. */
-COVBUF_NOINSTR uint64_t covb_pool_discard(struct covbuf_context *ctx, struct covb_frame *frame)
+COVB_LONG uint64_t covb_pool_discard(struct covbuf_context *ctx, struct covb_frame *frame)
 {
 	uint64_t *words = frame->kind == COVBUF_RING ? frame->ring : frame->start;
 	uint32_t nr_words = covbuf_class_words(frame->area_class);

@@ -8,28 +8,39 @@
  */
 #include "engine.h"
 
+/* Two fields of 32 bits at once, or mode, kind, flags and next, which are not needed before the area is queued. */
+static COVBUF_NOINSTR void store_pair(void *first, uint64_t value)
+{
+	typedef uint64_t __attribute__((may_alias)) pair;
+
+	COVB_STORE_NEW((pair *)first, value);
+}
+
+COVBUF_STATIC_ASSERT(offsetof(struct covbuf_area, mode) % 8 == 0 && offsetof(struct covbuf_area, kind) % 8 == 1 &&
+		     offsetof(struct covbuf_area, owner) % 8 == 0 && offsetof(struct covbuf_area, context) % 8 == 4 &&
+		     offsetof(struct covbuf_area, pid) % 8 == 0 && offsetof(struct covbuf_area, tid) % 8 == 4 &&
+		     offsetof(struct covbuf_area, module_generation) % 8 == 0 &&
+		     offsetof(struct covbuf_area, serial) % 8 == 4, "pairs, little-endian");
+
 /* Write down whose area this is, for readers. */
 COVBUF_NOINSTR void covb_area_describe(struct covbuf_context *ctx, struct covb_frame *frame)
 {
 	struct covb_context_private *priv = ctx->priv;
 	struct covbuf_area *area = &covb_engine.areas[frame->area];
+	uint64_t nr_words = (uint64_t)(frame->end - frame->start);
 
-	covb_store(&area->mode, frame->mode);
-	covb_store(&area->kind, frame->kind);
-	covb_store(&area->nr_words,
-		   frame->kind == COVBUF_RING ?
-			   (uint32_t)(frame->mask + 1) * (frame->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1) :
-			   covbuf_class_words(frame->area_class));
-	covb_store(&area->owner, frame->owner + 1);
-	covb_store(&area->context, (uint32_t)(priv->slot - covb_engine.contexts) + 1);
+	if (COVBUF_UNLIKELY(frame->kind == COVBUF_RING))
+		nr_words = (frame->mask + 1) * (frame->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1);
+	COVB_STORE_NEW(&area->nr_words, (uint32_t)nr_words);
+	store_pair(&area->mode, (uint64_t)frame->kind << 8 | frame->mode);
+	store_pair(&area->owner, (uint64_t)(priv->index + 1) << 32 | (frame->owner + 1));
 	covb_store(&area->sequence, frame->sequence);
 	covb_store(&area->handle, frame->handle);
-	covb_store(&area->pid, priv->pid);
-	covb_store(&area->tid, priv->tid);
-	covb_store(&area->module_generation, covb_load(covb_engine.module_generation));
-	covb_store(&area->serial, frame->serial);
-	covb_store(&area->filled_words, 0);
+	store_pair(&area->pid, (uint64_t)priv->tid << 32 | priv->pid);
+	store_pair(&area->module_generation, (uint64_t)frame->serial << 32 | covb_load(covb_engine.module_generation));
+	COVB_STORE_NEW(&area->filled_words, 0);
 	covb_store(&area->token, frame->token);
+	COVB_STORE_NEW(&area->images, covb_load(&covb_engine.images));
 	/*
 	 * Described, then written to: an observer that has seen a record and then looks at the description
 	 * again sees this one. Partner: the acquire between the two in shm/view_words.c. Without it records
@@ -38,18 +49,19 @@ COVBUF_NOINSTR void covb_area_describe(struct covbuf_context *ctx, struct covb_f
 	covb_wmb();
 }
 
-static COVBUF_NOINSTR void set_unique(struct covbuf_context *ctx, struct covb_frame *frame,
+static COVBUF_NOINSTR void choose_unique(struct covbuf_context *ctx, struct covb_frame *frame,
 				      const struct covbuf_owner *owner, uint32_t flags)
 {
 	struct covb_context_private *priv = ctx->priv;
 
-	frame->unique.epoch = flags & COVBUF_OWNER_UNIQUE ? covb_load(&owner->epoch) : COVBUF_EPOCH_NONE;
-	frame->unique.seen = NULL;
-	frame->unique.seen_epoch = 0;
-	if (frame->mode != COVBUF_MODE_PC) {
-		frame->unique.epoch = COVBUF_EPOCH_SHUT;
+	uint32_t epoch = flags & COVBUF_OWNER_UNIQUE ? covb_load(&owner->epoch) : COVBUF_EPOCH_NONE;
+
+	if (frame->mode != COVBUF_MODE_PC)
+		epoch = COVBUF_EPOCH_SHUT;
+	COVB_STORE_NEW(&frame->unique.epoch, epoch);
+	COVB_STORE_NEW(&frame->unique.seen, (uint32_t *)NULL);
+	if (frame->mode != COVBUF_MODE_PC)
 		return;
-	}
 	if (flags & COVBUF_OWNER_UNIQUE_CONTEXT) {
 		frame->unique.seen = covb_seen_marks(priv, &frame->unique.seen_epoch);
 		ctx->nr_seen = priv->nr_seen;
@@ -89,12 +101,13 @@ COVBUF_NOINSTR covbuf_token covb_section_start(struct covbuf_context *ctx, struc
 	 * in covb_sequence_raise(); the config changes only while the sequence is even, so the same odd
 	 * value twice means that this config is its.
 	 */
-	uint64_t sequence = covb_load_acquire(&owner->slot->sequence);
+	const struct covbuf_owner_slot *slot = owner->slot;
+	uint64_t sequence = covb_load_acquire(&slot->sequence);
 	uint64_t config = covb_load_acquire(&owner->config);
 	struct covb_frame *frame;
 
 	if (!(sequence & 1) || COVB_CONFIG_GENERATION(config) != generation ||
-	    covb_load(&owner->slot->sequence) != sequence) {
+	    covb_load(&slot->sequence) != sequence) {
 		covb_count(ctx, COVBUF_LOST_UNKNOWN);
 		return 0;
 	}
@@ -107,16 +120,16 @@ COVBUF_NOINSTR covbuf_token covb_section_start(struct covbuf_context *ctx, struc
 		flags |= COVB_FRAME_GROW;
 	if (COVB_CONFIG_FLAGS(config) & COVBUF_OWNER_KEEP)
 		flags |= COVB_FRAME_KEEP;
-	frame->flags = flags;
+	COVB_STORE_NEW(&frame->flags, flags);
 	frame->owner = owner->index;
 	frame->sequence = sequence;
 	frame->handle = handle;
 	frame->level = covb_plat_level();
-	frame->held = NULL;
-	frame->serial = 0;
-	frame->grown_seen = 0;
-	frame->refusals = 0;
-	set_unique(ctx, frame, owner, COVB_CONFIG_FLAGS(config));
+	COVB_STORE_NEW(&frame->held, (struct covb_frame *)NULL);
+	COVB_STORE_NEW(&frame->serial, 0);
+	COVB_STORE_NEW(&frame->grown_seen, 0);
+	COVB_STORE_NEW(&frame->refusals, 0);
+	choose_unique(ctx, frame, owner, COVB_CONFIG_FLAGS(config));
 	if (COVBUF_LIKELY(frame->kind != COVB_KIND_VOID))
 		covb_area_describe(ctx, frame);
 	covb_context_push(ctx, frame);
@@ -124,7 +137,7 @@ COVBUF_NOINSTR covbuf_token covb_section_start(struct covbuf_context *ctx, struc
 }
 
 /* Popped by somebody else than its own stop: an append in it may have been cut short. */
-COVBUF_NOINSTR void covb_section_abandoned(struct covbuf_context *ctx, struct covb_frame *frame)
+COVB_RARE void covb_section_abandoned(struct covbuf_context *ctx, struct covb_frame *frame)
 {
 	frame->flags |= COVB_FRAME_DIRTY;
 	if (!(frame->flags & COVB_FRAME_FILTER))
@@ -154,7 +167,7 @@ COVBUF_NOINSTR int covb_section_stop(struct covbuf_context *ctx, uint64_t token)
 	return 0;
 }
 
-COVBUF_NOINSTR covbuf_token covbuf_remote_start(uint64_t handle)
+COVB_WARM covbuf_token covbuf_remote_start(uint64_t handle)
 {
 	struct covbuf_context *ctx = covb_plat_context();
 	struct covbuf_owner *owner;
@@ -179,7 +192,7 @@ COVBUF_NOINSTR covbuf_token covbuf_remote_start(uint64_t handle)
 	return covb_section_start(ctx, owner, generation, handle, 0);
 }
 
-COVBUF_NOINSTR int covbuf_remote_stop(covbuf_token token)
+COVB_WARM int covbuf_remote_stop(covbuf_token token)
 {
 	struct covbuf_context *ctx = covb_plat_context();
 
@@ -190,7 +203,7 @@ COVBUF_NOINSTR int covbuf_remote_stop(covbuf_token token)
 	return covb_section_stop(ctx, token);
 }
 
-COVBUF_NOINSTR covbuf_token covbuf_push(struct covbuf_owner *owner)
+COVB_WARM covbuf_token covbuf_push(struct covbuf_owner *owner)
 {
 	struct covbuf_context *ctx = covb_plat_context();
 

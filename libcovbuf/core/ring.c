@@ -28,7 +28,7 @@ static COVBUF_NOINSTR uint64_t *slot_of(const struct covb_frame *frame, uint64_t
 }
 
 /* Make the words a ring: half of a class's bytes, the largest power of two that leaves the guard words alone. */
-COVBUF_NOINSTR void covb_ring_prepare(struct covb_frame *frame)
+COVB_LONG void covb_ring_prepare(struct covb_frame *frame)
 {
 	struct covbuf_area *area = &covb_engine.areas[frame->area];
 	uint64_t nr = covbuf_class_bytes(frame->area_class) / 16 / record_words(frame);
