@@ -60,16 +60,21 @@ void check_new_round(uint32_t round)
 
 void check_take_floor(struct check_floor *floor)
 {
-	for (uint32_t i = 0; i < STAMP_THREADS; i++) {
+	for (uint32_t i = 0; i < CHECK_HANDLES; i++)
 		floor->handle[i] = __atomic_load_n(&check.floor_handle[i], __ATOMIC_ACQUIRE);
+	for (uint32_t i = 0; i < STAMP_THREADS; i++)
 		floor->thread[i] = __atomic_load_n(&check.floor_thread[i], __ATOMIC_ACQUIRE);
-	}
 }
 
-/* Cyclic: whether enable number a, of which eight bits are known, is before b. */
+/*
+ * Cyclic: whether enable number a, of which only some bits are known, is before b. A collector may have
+ * been away for long since it asked for b, so a may also be far behind it.
+ */
 static bool is_before(uint32_t a, uint32_t b)
 {
-	return (uint8_t)(b - a) != 0 && (uint8_t)(b - a) < 128;
+	uint32_t behind = (b - a) % STAMP_ENABLES;
+
+	return behind && behind < STAMP_ENABLES / 2;
 }
 
 static bool note(const struct stamp *s, uint64_t pc)
@@ -110,7 +115,7 @@ static bool parse(const uint64_t *record, uint32_t mode, struct stamp *s)
 static void check_place(const struct covbuf_batch *batch, const struct stamp *s, const struct check_floor *floor)
 {
 	uint32_t tid = __atomic_load_n(&check.tid[s->thread], __ATOMIC_RELAXED);
-	uint32_t oldest = batch->handle ? floor->handle[batch->handle % STAMP_THREADS] : floor->thread[s->thread];
+	uint32_t oldest = batch->handle ? floor->handle[batch->handle % CHECK_HANDLES] : floor->thread[s->thread];
 
 	if (tid && batch->tid != tid)
 		check_fail("thread %u's record in an area of tid %u, not %u", s->thread, batch->tid, tid);
@@ -129,7 +134,7 @@ static void check_place(const struct covbuf_batch *batch, const struct stamp *s,
 	}
 	if (is_before(s->enable, oldest))
 		check_fail("thread %u handle %#lx: a record of enable %u delivered after enable %u", s->thread,
-			   batch->handle, s->enable, oldest & 0xff);
+			   batch->handle, s->enable, oldest % STAMP_ENABLES);
 }
 
 int check_batch(const struct covbuf_batch *batch, void *floor)
@@ -169,11 +174,11 @@ uint64_t check_target(uint64_t *words, uint64_t nr_words, uint32_t mode)
 			continue;
 		if (s.section) {
 			uint64_t handle = check.source[s.thread][s.level].section[s.section].handle;
-			uint32_t oldest = check.floor_handle[handle % STAMP_THREADS];
+			uint32_t oldest = check.floor_handle[handle % CHECK_HANDLES];
 
 			if (is_before(s.enable, oldest))
 				check_fail("handle %#lx: a record of enable %u in the target of enable %u", handle,
-					   s.enable, oldest & 0xff);
+					   s.enable, oldest % STAMP_ENABLES);
 		}
 	}
 	pthread_mutex_unlock(&check.lock);

@@ -12,6 +12,8 @@
 
 #include "stamp.h"
 
+#define CHECK_HANDLES 64 /* a handle's instance is below that */
+
 /* A section that was started, as its records must be found. */
 struct check_section {
 	covbuf_token token;
@@ -34,7 +36,7 @@ struct check {
 	uint32_t tid[STAMP_THREADS]; /* of the thread that runs as this one; 0: several did */
 	uint64_t found, batches, errors;
 	/* Oldest enable that may still be delivered, by handle's instance, and by thread for what is local. */
-	uint32_t floor_handle[STAMP_THREADS], floor_thread[STAMP_THREADS];
+	uint32_t floor_handle[CHECK_HANDLES], floor_thread[STAMP_THREADS];
 };
 
 extern struct check check;
@@ -47,7 +49,7 @@ void check_new_round(uint32_t round);
 
 /* How old what is delivered may be: taken before a collector begins. */
 struct check_floor {
-	uint32_t handle[STAMP_THREADS], thread[STAMP_THREADS];
+	uint32_t handle[CHECK_HANDLES], thread[STAMP_THREADS];
 };
 void check_take_floor(struct check_floor *floor);
 

@@ -3,7 +3,7 @@
  * Records that say of themselves where they come from, so that whoever finds one can tell whether it
  * was ever made, whether it was found before, and whether it lies where it should.
  *
- *   62 one | 61..56 thread | 55..54 level | 53..46 enable | 45..30 section | 29..20 round | 19..0 number
+ *   62 one | 61..58 thread | 57..56 level | 55..42 enable | 41..26 section | 25..20 round | 19..0 number
  *
  * level: 0 outside handlers, else how deep handlers nest. section: of that thread and level, 0 for none
  * of its own. number: counts up per thread and level within a round. Bit 62 makes it a legal PC whatever
@@ -14,11 +14,11 @@
 
 #include <covbuf/format.h>
 
-#define STAMP_THREADS 64
+#define STAMP_THREADS 16
 #define STAMP_LEVELS 4
-#define STAMP_ENABLES 256
+#define STAMP_ENABLES 16384
 #define STAMP_SECTIONS 65536
-#define STAMP_ROUNDS 1024
+#define STAMP_ROUNDS 64
 #define STAMP_NUMBERS (1u << 20)
 
 struct stamp {
@@ -27,17 +27,18 @@ struct stamp {
 
 COVBUF_INLINE uint64_t stamp_make(const struct stamp *s)
 {
-	return 1ull << 62 | (uint64_t)s->thread << 56 | (uint64_t)s->level << 54 | (uint64_t)s->enable << 46 |
-	       (uint64_t)s->section << 30 | (uint64_t)s->round << 20 | s->number;
+	return 1ull << 62 | (uint64_t)s->thread << 58 | (uint64_t)s->level << 56 |
+	       (uint64_t)(s->enable % STAMP_ENABLES) << 42 | (uint64_t)s->section << 26 | (uint64_t)s->round << 20 |
+	       s->number;
 }
 
 COVBUF_INLINE bool stamp_read(uint64_t pc, struct stamp *s)
 {
-	s->thread = (uint32_t)(pc >> 56) & 0x3f;
-	s->level = (uint32_t)(pc >> 54) & 3;
-	s->enable = (uint32_t)(pc >> 46) & 0xff;
-	s->section = (uint32_t)(pc >> 30) & 0xffff;
-	s->round = (uint32_t)(pc >> 20) & 0x3ff;
+	s->thread = (uint32_t)(pc >> 58) & 0xf;
+	s->level = (uint32_t)(pc >> 56) & 3;
+	s->enable = (uint32_t)(pc >> 42) & 0x3fff;
+	s->section = (uint32_t)(pc >> 26) & 0xffff;
+	s->round = (uint32_t)(pc >> 20) & 0x3f;
 	s->number = (uint32_t)pc & 0xfffff;
 	return pc >> 62 == 1;
 }

@@ -141,7 +141,7 @@ static void enable(struct remote *r)
 		return;
 	}
 	for (uint32_t k = 0; k < HANDLES_PER_OWNER; k++) {
-		uint64_t i = handle_of(o, k) % STAMP_THREADS;
+		uint64_t i = handle_of(o, k) % CHECK_HANDLES;
 
 		__atomic_store_n(&check.floor_handle[i], enable_of[i], __ATOMIC_RELEASE);
 	}
@@ -155,7 +155,7 @@ static void count_enable(struct remote *r)
 	uint32_t o = (uint32_t)(r - test.remote);
 
 	for (uint32_t k = 0; k < HANDLES_PER_OWNER; k++) {
-		uint64_t i = handle_of(o, k) % STAMP_THREADS;
+		uint64_t i = handle_of(o, k) % CHECK_HANDLES;
 
 		__atomic_store_n(&enable_of[i], enable_of[i] + 1, __ATOMIC_RELEASE);
 	}
@@ -237,7 +237,7 @@ static void reset(struct remote *r)
 	if (err)
 		check_fail("owner cannot be reset: %s", strerror(-err));
 	for (uint32_t k = 0; k < HANDLES_PER_OWNER; k++) {
-		uint64_t i = handle_of((uint32_t)(r - test.remote), k) % STAMP_THREADS;
+		uint64_t i = handle_of((uint32_t)(r - test.remote), k) % CHECK_HANDLES;
 
 		__atomic_store_n(&check.floor_handle[i], enable_of[i], __ATOMIC_RELEASE);
 	}
@@ -342,9 +342,8 @@ static void start_worker(struct worker *w, bool again)
 	w->leaves_enabled = below(4) == 0;
 	w->restarted = again;
 	if (again)
-		check.tid[w->id] = 0;
+		__atomic_store_n(&check.tid[w->id], 0, __ATOMIC_RELAXED);
 	w->stop = 0;
-	w->alive = true;
 	for (uint32_t l = 0; l < STAMP_LEVELS; l++)
 		w->at[l].random = stamp_random(&test.random) | 1;
 	if (pthread_create(&w->thread, NULL, worker_run, w))
@@ -460,7 +459,7 @@ static void one_round(uint64_t until_ns)
 	int err;
 
 	check_new_round((uint32_t)test.rounds);
-	test.jumps = below(4) == 0;
+	test.jumps = STRESS_JUMPS && below(4) == 0;
 	test.collects_live = below(2);
 	test.stop = 0;
 	for (uint32_t o = 0; o < NR_OWNERS; o++) {

@@ -17,7 +17,7 @@
 
 #define DEPTH_AT(level) ((level) < 2 ? 2 : 1)
 
-uint32_t enable_of[STAMP_THREADS];
+uint32_t enable_of[CHECK_HANDLES];
 static __thread struct worker *self;
 static __thread volatile uint32_t level;
 
@@ -34,7 +34,7 @@ static bool emit(struct worker *w)
 	struct level_state *at = &w->at[level];
 	uint32_t number = source->emitted, site = stamp_below(&at->random, NR_SITES * 4);
 	struct stamp stamp = {
-		.thread = w->id, .level = level, .enable = at->enable & 0xff, .section = at->section,
+		.thread = w->id, .level = level, .enable = at->enable, .section = at->section,
 		.round = check.round, .number = number,
 	};
 	bool done;
@@ -98,7 +98,7 @@ static bool start(struct worker *w, covbuf_token *token)
 	}
 	at->section = ++source->sections;
 	/* a number read late may be of a later enable than the section: that asks less of it, never more */
-	at->enable = handle ? covb_load(&enable_of[handle % STAMP_THREADS]) : w->enables;
+	at->enable = handle ? covb_load(&enable_of[handle % CHECK_HANDLES]) : w->enables;
 	source->section[at->section] = (struct check_section){ *token, handle };
 	w->nr_sections++;
 	return true;
@@ -245,6 +245,9 @@ void *worker_run(void *arg)
 	struct worker *w = arg;
 	bool enabled = false;
 
+	pthread_mutex_lock(&w->lock);
+	w->alive = true;
+	pthread_mutex_unlock(&w->lock);
 	if (!w->restarted)
 		__atomic_store_n(&check.tid[w->id], (uint32_t)gettid(), __ATOMIC_RELAXED);
 	w->at[0].section = 0;

@@ -10,6 +10,18 @@
 
 #include "check.h"
 
+/* ThreadSanitizer runs handlers where it likes to, and does not follow a jump out of one. */
+#if defined(__SANITIZE_THREAD__)
+#define STRESS_JUMPS 0
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define STRESS_JUMPS 0
+#endif
+#endif
+#ifndef STRESS_JUMPS
+#define STRESS_JUMPS 1
+#endif
+
 #define NR_OWNERS 6
 #define HANDLES_PER_OWNER 2
 #define UNKNOWN_INSTANCE 60 /* nobody ever enables it */
@@ -48,7 +60,7 @@ struct worker {
 };
 
 /* Enable number of each handle, by instance. */
-extern uint32_t enable_of[STAMP_THREADS];
+extern uint32_t enable_of[CHECK_HANDLES];
 
 void worker_setup(void);	/* signal handlers */
 void *worker_run(void *worker);	/* until worker->stop */
