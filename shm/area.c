@@ -19,7 +19,8 @@ bool covb_area_same(const struct covbuf_area *a, const struct covbuf_area *b)
 	       a->offset_bytes == b->offset_bytes && a->area_class == b->area_class && a->nr_words == b->nr_words &&
 	       a->mode == b->mode && a->kind == b->kind && a->owner == b->owner && a->context == b->context &&
 	       a->sequence == b->sequence && a->handle == b->handle && a->pid == b->pid && a->tid == b->tid &&
-	       a->serial == b->serial && a->token == b->token && a->module_generation == b->module_generation;
+	       a->serial == b->serial && a->token == b->token && a->module_generation == b->module_generation &&
+	       a->images == b->images;
 }
 
 bool covb_area_place_ok(const struct covb_layout *layout, uint64_t size_bytes, const struct covbuf_area *area)

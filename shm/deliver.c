@@ -29,6 +29,7 @@ int covb_drain_describe(const struct covb_drain *d, uint32_t i, uint64_t flag, s
 		.module_generation = covb_load(&entry->module_generation),
 		.serial = covb_load(&entry->serial),
 		.token = covb_load(&entry->token),
+		.images = covb_load(&entry->images),
 		.position = covb_load(&entry->position),
 		.claimed = covb_load(&entry->claimed),
 	};
@@ -71,6 +72,7 @@ int covb_drain_visit(struct covb_drain *d, const struct covbuf_area *area, const
 		.token = area->token,
 		.context = area->context,
 		.module_generation = area->module_generation,
+		.images = area->images,
 	};
 	int err;
 

@@ -99,8 +99,7 @@ static void publish(struct covbuf_segment *segment, uint32_t i, uint64_t offset_
 		segment->nr_retired--;
 		covb_store(&header->nr_retired, segment->nr_retired);
 	}
-	/* relaxed: a hint, and a number whose change says that another try may succeed */
-	covb_store(&header->classes[area_class].hint, i);
+	/* relaxed: a number whose change says that another try may succeed */
 	covb_fetch_add(&header->classes[area_class].grown, 1);
 }
 
@@ -120,6 +119,22 @@ static int make_area(struct covbuf_segment *segment, uint32_t area_class)
 	return 0;
 }
 
+/*
+ * Takers look at so many areas from the hint on, so before it there must be nothing that is free: in a
+ * recording the areas that are finished stay, and become more and more.
+ */
+static void set_hint(struct covbuf_segment *segment, uint32_t area_class)
+{
+	for (uint32_t i = 0; i < segment->nr_made; i++) {
+		if (segment->made[i].area_class != area_class || !segment->made[i].offset_bytes ||
+		    COVBUF_FLAG_STATE(covb_load(&segment->areas[i].flag)) != COVBUF_AREA_FREE)
+			continue;
+		/* relaxed: any value is safe */
+		covb_store(&segment->header->classes[area_class].hint, i);
+		return;
+	}
+}
+
 int covbuf_segment_grow(struct covbuf_segment *segment, uint32_t area_class, uint32_t nr)
 {
 	int err = check_maker(segment), made = 0;
@@ -133,6 +148,7 @@ int covbuf_segment_grow(struct covbuf_segment *segment, uint32_t area_class, uin
 		err = make_area(segment, area_class);
 		made += !err;
 	}
+	set_hint(segment, area_class);
 	pthread_mutex_unlock(&segment->grow_lock);
 	return made || !err ? made : err;
 }

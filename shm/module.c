@@ -5,6 +5,8 @@
  *
  * Each sync compares what the dynamic linker lists with the rows of this process: what is new gets a
  * row, what is missing is marked as unloaded. Rows are never reused; areas may refer to their addresses.
+ * A fork child begins with its parent's rows, as they were at the fork, and only looks whether they still
+ * are all that it has; as soon as they are not it gets rows of its own for everything.
  * The generation moves once a sync, before the rows appear, so that an area whose generation is that
  * of a row's load or later may hold its addresses.
  */
@@ -26,10 +28,12 @@ enum { ROW_NONE, ROW_WRITING, ROW_THERE };
 struct sync {
 	struct covbuf_segment *segment;
 	uint32_t proc, pid;
+	uint64_t images;	/* whose rows are looked at */
 	uint32_t generation;	/* of this sync's changes; 0: none yet */
 	uint32_t next;		/* row to look for a free one from */
 	unsigned char *seen;	/* a bit per row: the image is still there */
 	uint32_t lost;
+	bool differs;		/* from what was inherited */
 };
 
 /* The generation of this sync's changes. */
@@ -55,8 +59,31 @@ static bool is_ours(const struct sync *sync, uint32_t i)
 {
 	const struct covbuf_module *row = &sync->segment->modules[i];
 
-	return covb_load_acquire(&row->state) == ROW_THERE && covb_load(&row->proc) == sync->proc &&
-	       covb_load(&row->pid) == sync->pid && !covb_load(&row->unloaded);
+	return covb_load_acquire(&row->state) == ROW_THERE && covb_load(&row->images) == sync->images &&
+	       covb_load(&row->proc) == sync->proc && covb_load(&row->pid) == sync->pid && !covb_load(&row->unloaded);
+}
+
+static bool is_later(uint32_t generation, uint32_t than)
+{
+	return (int32_t)(generation - than) > 0;
+}
+
+/* Written by whom we inherit from, and there when we were forked. */
+static bool is_inherited(const struct sync *sync, uint32_t i)
+{
+	const struct covbuf_module *row = &sync->segment->modules[i];
+	uint32_t at = COVBUF_IMAGES_FORKED(sync->images), unloaded;
+
+	if (covb_load_acquire(&row->state) != ROW_THERE || covb_load(&row->images) != COVBUF_IMAGES_ROWS(sync->images))
+		return false;
+	unloaded = covb_load(&row->unloaded);
+	return !is_later(covb_load(&row->loaded), at) && (!unloaded || is_later(unloaded, at));
+}
+
+/* Whether row i is one that an image of this process may be in. */
+static bool is_candidate(const struct sync *sync, uint32_t i)
+{
+	return COVBUF_IMAGES_FORKED(sync->images) ? is_inherited(sync, i) : is_ours(sync, i);
 }
 
 /* ---- what an image is ------------------------------------------------------------------------ */
@@ -165,7 +192,7 @@ static bool is_same_image(const struct covbuf_module *row, const struct covbuf_m
 static bool find_row(struct sync *sync, const struct covbuf_module *image)
 {
 	for (uint32_t i = 0; i < sync->segment->layout.modules.nr; i++) {
-		if (!is_seen(sync, i) && is_ours(sync, i) && is_same_image(&sync->segment->modules[i], image)) {
+		if (!is_seen(sync, i) && is_candidate(sync, i) && is_same_image(&sync->segment->modules[i], image)) {
 			mark_seen(sync, i);
 			return true;
 		}
@@ -186,6 +213,7 @@ static void add_row(struct sync *sync, const struct covbuf_module *image)
 			continue;
 		row->pid = sync->pid;
 		row->proc = sync->proc;
+		row->images = sync->images;
 		row->build_id_bytes = image->build_id_bytes;
 		memcpy(row->build_id, image->build_id, sizeof(row->build_id));
 		row->start = image->start;
@@ -221,9 +249,21 @@ static int visit_image(struct dl_phdr_info *info, size_t bytes, void *arg)
 		return 0;
 	find_span(info, &image);
 	find_build_id(info, &image);
-	if (image.end && !find_row(visit->sync, &image))
+	if (!image.end || find_row(visit->sync, &image))
+		return 0;
+	if (COVBUF_IMAGES_FORKED(visit->sync->images))
+		visit->sync->differs = true;
+	else
 		add_row(visit->sync, &image);
 	return 0;
+}
+
+static void visit_images(struct sync *sync)
+{
+	struct visit visit = { .sync = sync, .first = true };
+
+	memset(sync->seen, 0, (sync->segment->layout.modules.nr + 7) / 8);
+	dl_iterate_phdr(visit_image, &visit);
 }
 
 static void retract_unseen(struct sync *sync)
@@ -233,10 +273,33 @@ static void retract_unseen(struct sync *sync)
 			covb_store_release(&sync->segment->modules[i].unloaded, raise_generation(sync));
 }
 
+/* Whether what was inherited is what there is. If not, this process has rows of its own from now on. */
+static bool inherits_all(struct sync *sync)
+{
+	if (!COVBUF_IMAGES_FORKED(sync->images))
+		return false;
+	visit_images(sync);
+	for (uint32_t i = 0; i < sync->segment->layout.modules.nr && !sync->differs; i++)
+		sync->differs = !is_seen(sync, i) && is_inherited(sync, i);
+	if (!sync->differs)
+		return true;
+	sync->images = covb_process_images(sync->segment, sync->proc);
+	return false;
+}
+
+void covb_modules_inherit(struct covbuf_segment *segment, uint64_t parents_images, uint32_t generation)
+{
+	if (!COVBUF_IMAGES_ROWS(parents_images) || !generation)
+		return;
+	/* a child of one that inherits has what that one has */
+	if (!COVBUF_IMAGES_FORKED(parents_images))
+		parents_images |= (uint64_t)generation << 32;
+	covb_store(&segment->images, parents_images);
+}
+
 int covb_modules_sync(struct covbuf_segment *segment, uint32_t proc, uint32_t *generation)
 {
 	struct sync sync = { .segment = segment, .proc = proc, .pid = (uint32_t)getpid() };
-	struct visit visit = { .sync = &sync, .first = true };
 
 	if (!segment->header)
 		return -EPERM;
@@ -244,8 +307,12 @@ int covb_modules_sync(struct covbuf_segment *segment, uint32_t proc, uint32_t *g
 	if (!sync.seen)
 		return -ENOMEM;
 	pthread_mutex_lock(&segment->modules_lock);
-	dl_iterate_phdr(visit_image, &visit);
-	retract_unseen(&sync);
+	sync.images = covb_load(&segment->images);
+	if (!inherits_all(&sync)) {
+		visit_images(&sync);
+		retract_unseen(&sync);
+		covb_store(&segment->images, sync.images);
+	}
 	pthread_mutex_unlock(&segment->modules_lock);
 	free(sync.seen);
 

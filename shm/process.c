@@ -134,6 +134,11 @@ static void audit_the_dead(struct covbuf_segment *segment)
 	covb_storage_unlock(segment, COVBUF_LOCK_CONSUMER);
 }
 
+uint64_t covb_process_images(const struct covbuf_segment *segment, uint32_t proc)
+{
+	return COVBUF_IMAGES(proc, GENERATION(covb_load(&segment->procs[proc].state)), 0);
+}
+
 int covb_process_join(struct covbuf_segment *segment, uint32_t *proc)
 {
 	int i;
@@ -149,6 +154,7 @@ int covb_process_join(struct covbuf_segment *segment, uint32_t *proc)
 		covb_fetch_add(&segment->header->lost_procs, 1);
 		return i ? i : -ENOSPC;
 	}
+	covb_store(&segment->images, covb_process_images(segment, (uint32_t)i));
 	replace_own_slots(segment, (uint32_t)i);
 	covb_announce(segment);
 	*proc = (uint32_t)i;

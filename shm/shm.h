@@ -46,6 +46,7 @@ struct covbuf_segment {
 	bool consumer;		/* this process holds the consumer's lock */
 	uint32_t maker_pid;	/* getpid() when it was made: a fork child is not the maker */
 	struct covb_layout layout;
+	uint64_t images;	/* COVBUF_IMAGES() of this process; relaxed, changes under modules_lock */
 	uint32_t procs_seen;	/* header->procs_changed at the last wait */
 	pthread_mutex_t modules_lock; /* this process's threads, in module.c */
 
@@ -119,6 +120,9 @@ int covb_process_join(struct covbuf_segment *segment, uint32_t *proc);
 /* Leave it: the caller holds no area any more. */
 void covb_process_leave(struct covbuf_segment *segment, uint32_t proc);
 
+/* COVBUF_IMAGES() of a slot in its present use. */
+uint64_t covb_process_images(const struct covbuf_segment *segment, uint32_t proc);
+
 /* In a fork child: let go of the parent's lock without releasing it. Async signal safe. */
 void covb_process_forget(struct covbuf_segment *segment);
 
@@ -127,7 +131,10 @@ void covb_process_forget(struct covbuf_segment *segment);
 /* Whether the holder of a slot has gone. Never true for a slot that is held, whatever the segment says of its pid. */
 bool covb_process_dead(struct covbuf_segment *segment, uint32_t proc);
 
-/* module.c: bring this process's rows of the module table up to date. *generation: module_generation after it. */
+/*
+ * module.c: bring this process's rows of the module table up to date. *generation: module_generation
+ * after it. Where the process has all that its parent had at the fork, and no more, nothing is to be done.
+ */
 int covb_modules_sync(struct covbuf_segment *segment, uint32_t proc, uint32_t *generation);
 
 /* arena.c, or arena_none.c: areas' memory, in the process that made the segment. */
@@ -135,6 +142,9 @@ int covb_arena_create(struct covbuf_segment *segment, struct covb_arena **out);
 void covb_arena_destroy(struct covb_arena *arena);
 int covb_arena_take(struct covb_arena *arena, uint64_t bytes, uint64_t *offset_bytes);
 void covb_arena_give(struct covb_arena *arena, uint64_t offset_bytes, uint64_t bytes);
+
+/* In a fork child that has joined: have what the parent had when module_generation was this. */
+void covb_modules_inherit(struct covbuf_segment *segment, uint64_t parents_images, uint32_t generation);
 
 /* collector.c */
 

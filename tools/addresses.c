@@ -13,7 +13,7 @@ void addresses_add(struct address_map *map, const struct covbuf_module *row, uin
 		.end = row->end,
 		.bias = row->bias,
 		.pid = row->pid,
-		.proc = row->proc,
+		.images = COVBUF_IMAGES_ROWS(row->images),
 		.loaded = row->loaded,
 		.unloaded = row->unloaded,
 		.module = module,
@@ -35,41 +35,48 @@ static bool overlaps_selected(const struct address_map *map, const struct addres
 	return false;
 }
 
-/* Ranges of the process that were there when the area was taken; or, second, that came later. */
-static void select_ranges(struct address_map *map, bool by_slot, bool later)
+enum whose { OF_ROWS, OF_PID };
+
+/* Ranges that were there at a generation; or, second, that came later. */
+static void select_ranges(struct address_map *map, enum whose whose, uint32_t generation, bool later)
 {
 	for (size_t i = 0; i < map->nr; i++) {
 		struct address_range *range = &map->ranges[i];
 
-		if (by_slot ? range->proc != map->proc : range->pid != map->pid)
+		if (whose == OF_ROWS ? range->images != COVBUF_IMAGES_ROWS(map->images) : range->pid != map->pid)
 			continue;
-		if (is_after(range->loaded, map->generation) != later)
+		if (is_after(range->loaded, generation) != later)
 			continue;
-		if (range->unloaded && !is_after(range->unloaded, map->generation))
+		if (range->unloaded && !is_after(range->unloaded, generation))
 			continue;
 		if (!overlaps_selected(map, range))
 			map->selected[map->nr_selected++] = range;
 	}
 }
 
-void addresses_select(struct address_map *map, uint32_t pid, uint32_t proc, uint32_t generation)
+void addresses_select(struct address_map *map, uint32_t pid, uint64_t images, uint32_t generation)
 {
-	if (map->valid && map->pid == pid && map->proc == proc && map->generation == generation)
+	uint32_t forked = COVBUF_IMAGES_FORKED(images);
+
+	if (map->valid && map->pid == pid && map->images == images && map->generation == generation)
 		return;
 	map->pid = pid;
-	map->proc = proc;
+	map->images = images;
 	map->generation = generation;
 	map->valid = true;
 	map->nr_selected = 0;
 	map->selected = must_realloc(map->selected, map->nr * sizeof(struct address_range *));
-	if (proc) {
-		select_ranges(map, true, false);
-		select_ranges(map, true, true);
+	if (COVBUF_IMAGES_ROWS(images)) {
+		/* what a parent loaded after the fork is not its child's */
+		select_ranges(map, OF_ROWS, forked ? forked : generation, false);
+		if (!forked)
+			select_ranges(map, OF_ROWS, generation, true);
 	}
-	if (map->nr_selected)
+	/* a child that loads something while it uses the area has rows of its own, for later ones */
+	if (map->nr_selected && !forked)
 		return;
-	select_ranges(map, false, false);
-	select_ranges(map, false, true);
+	select_ranges(map, OF_PID, generation, false);
+	select_ranges(map, OF_PID, generation, true);
 }
 
 void addresses_fini(struct address_map *map)

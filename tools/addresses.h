@@ -13,7 +13,8 @@
 
 struct address_range {
 	uint64_t start, end, bias;
-	uint32_t pid, proc;
+	uint32_t pid;
+	uint32_t images; /* COVBUF_IMAGES_ROWS() */
 	uint32_t loaded, unloaded;
 	uint32_t module; /* in the recording */
 };
@@ -25,17 +26,18 @@ struct address_map {
 	/* What was selected: no two overlap; the one that was found last comes first. */
 	struct address_range **selected;
 	size_t nr_selected;
-	uint32_t pid, proc, generation;
+	uint64_t images;
+	uint32_t pid, generation;
 	bool valid;
 };
 
 void addresses_add(struct address_map *map, const struct covbuf_module *row, uint32_t module);
 
 /*
- * Look at process slot proc (0: not known) with this pid, in which an area was taken when the module
- * table was at this generation.
+ * Look at the process with these images (COVBUF_IMAGES(); 0: not known) and this pid, in which an area was
+ * taken when the module table was at this generation.
  */
-void addresses_select(struct address_map *map, uint32_t pid, uint32_t proc, uint32_t generation);
+void addresses_select(struct address_map *map, uint32_t pid, uint64_t images, uint32_t generation);
 
 /* The range with this address among those selected, or NULL. */
 static inline const struct address_range *addresses_find(struct address_map *map, uint64_t pc)

@@ -117,21 +117,6 @@ static void read_losses(struct reading *reading)
 	reading->recording->lost_modules += reading->header->lost_modules;
 }
 
-/* The slot of the process that took the area; 0 where only the pid can tell. */
-static uint32_t find_proc(const struct reading *reading, const struct covbuf_area *area)
-{
-	struct covbuf_context_slot slot;
-	struct covbuf_proc proc;
-	uint32_t holder = COVBUF_FLAG_HOLDER(area->flag);
-
-	if (holder && !covbuf_view_proc(reading->segment, holder, &proc) && proc.pid == area->pid)
-		return holder;
-	if (area->context && !covbuf_view_context(reading->segment, area->context - 1, &slot) &&
-	    slot.pid == area->pid && slot.tid == area->tid)
-		return (uint32_t)(slot.state >> 8) & 0xffff;
-	return 0;
-}
-
 /* An area that is being used for something else by now holds nothing for us; one that cannot be read is damage. */
 static void read_area(struct reading *reading, uint32_t i)
 {
@@ -155,7 +140,7 @@ static void read_area(struct reading *reading, uint32_t i)
 	default:
 		return;
 	}
-	addresses_select(&reading->map, area.pid, find_proc(reading, &area), area.module_generation);
+	addresses_select(&reading->map, area.pid, area.images, area.module_generation);
 	visited = covbuf_view_records(reading->segment, i, &area, take_record, reading, &holes);
 	if (visited >= 0)
 		reading->recording->holes += holes;

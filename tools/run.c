@@ -23,6 +23,7 @@
 #include "survey.h"
 
 #define AUDIT_NS 100000000ull
+#define AUDIT_HURRY_NS 5000000ull /* when what the dead hold is missed */
 #define ASK_NS 50000000ull
 #define MAX_WAIT_MS 20
 
@@ -48,6 +49,7 @@ struct run {
 	struct grower grower;
 	struct child child;
 	uint64_t audited_ns, asked_ns;
+	uint32_t audited_changes; /* header.procs_changed at the last audit */
 	bool announced, others, damaged;
 	uint64_t drained;	/* records, in the last pass */
 };
@@ -199,15 +201,33 @@ static void drain(struct run *run, unsigned int flags)
 	run->damaged |= err == -EPROTO;
 }
 
-static void audit(struct run *run)
+/*
+ * The dead hold areas and process slots until somebody looks for them. Often enough, and at once where
+ * many processes have come since, or areas run out.
+ */
+static bool audit_is_due(struct run *run)
 {
 	uint64_t now = now_ns();
+	struct covbuf_header header;
+	bool hurry;
 
-	if (run->stream || now - run->audited_ns > AUDIT_NS || run->child.ended) {
-		drain(run, now - run->audited_ns > AUDIT_NS || run->child.ended ? COVBUF_DRAIN_AUDIT : 0);
-		if (now - run->audited_ns > AUDIT_NS)
-			run->audited_ns = now;
-	}
+	if (now - run->audited_ns < AUDIT_HURRY_NS || covbuf_view_header(run->segment, &header))
+		return false;
+	hurry = header.procs_changed - run->audited_changes > header.procs.nr / 8 || run->grower.free_areas < 2;
+	if (!hurry && !run->child.ended && now - run->audited_ns < AUDIT_NS)
+		return false;
+	run->audited_ns = now;
+	run->audited_changes = header.procs_changed;
+	return true;
+}
+
+static void audit(struct run *run)
+{
+	bool due = audit_is_due(run);
+
+	run->drained = 0;
+	if (due || run->stream)
+		drain(run, due ? COVBUF_DRAIN_AUDIT : 0);
 }
 
 /* Whether to go on for processes that the program has left behind. */

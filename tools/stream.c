@@ -145,17 +145,6 @@ static unsigned char *put_word(unsigned char *at, uint64_t difference)
 	return at;
 }
 
-/* A program that executes another keeps its pid: the slot of the context tells them apart. */
-static uint32_t find_proc(struct covbuf_segment *segment, const struct covbuf_batch *batch)
-{
-	struct covbuf_context_slot slot;
-
-	if (!batch->context || covbuf_view_context(segment, batch->context - 1, &slot) || slot.pid != batch->pid ||
-	    slot.tid != batch->tid)
-		return 0;
-	return (uint32_t)(slot.state >> 8) & 0xffff;
-}
-
 int stream_add(const struct covbuf_batch *batch, void *arg)
 {
 	uint64_t before[COVBUF_CMP_WORDS] = { 0 };
@@ -169,8 +158,8 @@ int stream_add(const struct covbuf_batch *batch, void *arg)
 		.handle = batch->handle,
 		.token = batch->token,
 		.serial = batch->serial,
-		.proc = find_proc(stream->segment, batch),
 		.module_generation = batch->module_generation,
+		.images = batch->images,
 	};
 	unsigned char *start, *at;
 

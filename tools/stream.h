@@ -52,9 +52,8 @@ struct stream_batch {
 	uint32_t serial;
 	uint32_t nr_words;	/* that follow: records, in CMP mode times 4 */
 	uint32_t nr_bytes;	/* that they take */
-	uint32_t proc;		/* index of the process slot; 0: not known, the pid tells */
 	uint32_t module_generation; /* when the context took the ring */
-	uint32_t reserved;
+	uint64_t images;	/* COVBUF_IMAGES() of the process then */
 };
 #define STREAM_WORD_MAX_BYTES 10
 

@@ -172,7 +172,7 @@ static bool take_batch(struct reader *reader, const struct stream_batch *batch, 
 	uint32_t step = batch->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
 	uint64_t record[COVBUF_CMP_WORDS] = { 0 };
 
-	addresses_select(&reader->map, batch->pid, batch->proc, batch->module_generation);
+	addresses_select(&reader->map, batch->pid, batch->images, batch->module_generation);
 	for (uint32_t i = 0; i < batch->nr_words; i += step) {
 		for (uint32_t k = 0; k < step; k++) {
 			uint64_t difference;

@@ -139,7 +139,7 @@ static void sample_words(struct top_sample *sample, uint32_t i, const struct cov
 	got = covbuf_view_words(sample->segment, i, area, end > nr ? end - nr : 0, nr, words);
 	if (got < (int64_t)step)
 		return;
-	addresses_select(&sample->map, area->pid, COVBUF_FLAG_HOLDER(area->flag), area->module_generation);
+	addresses_select(&sample->map, area->pid, area->images, area->module_generation);
 	for (int64_t k = (int64_t)step - 1; k < got; k += (int64_t)step)
 		if (words[k] && !(words[k] & COVBUF_NOT_A_RECORD))
 			add_sample(sample, words[k], (double)fresh * (double)step / (double)nr);

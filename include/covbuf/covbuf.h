@@ -313,6 +313,7 @@ struct covbuf_batch {
 	uint64_t token;		/* the same for all areas of one section */
 	uint32_t context;	/* index + 1 of the context slot; 0: not known */
 	uint32_t module_generation; /* of the module table, when the area was taken */
+	uint64_t images;	/* COVBUF_IMAGES() of the process then: whose rows of the table are meant */
 };
 
 /* Returns 0 to go on; anything else stops and is returned. What was not visited stays queued. */

@@ -225,8 +225,22 @@ struct covbuf_module {
 	uint64_t bias;		/* runtime address minus address in the file */
 	uint32_t loaded, unloaded; /* module_generation at load and at unload; unloaded 0: still there */
 	char path[424];
-	uint64_t reserved;
+	uint64_t images;	/* COVBUF_IMAGES() of the process that wrote the row, with fork_generation 0 */
 };
+
+/*
+ * Which rows say what a process has at its addresses: those of one process slot in one use of it. A fork
+ * child has what its parent had, so it writes no rows: it names its parent's and the generation of the
+ * module table at the fork, until it loads or unloads something itself. Then it writes its own, all of them.
+ *
+ *   63..32 fork_generation, 0: none | 31..12 generation of the slot, low bits | 11..0 index of the slot
+ *
+ * 0: not known, the pid is all there is to go by.
+ */
+#define COVBUF_IMAGES(slot, slot_generation, fork_generation)                                      \
+	((uint64_t)(fork_generation) << 32 | ((uint64_t)(slot_generation) & 0xfffff) << 12 | (uint64_t)(slot))
+#define COVBUF_IMAGES_ROWS(images) ((uint32_t)(images))
+#define COVBUF_IMAGES_FORKED(images) ((uint32_t)((images) >> 32))
 
 /* ---- areas ----------------------------------------------------------------------------------- */
 
@@ -276,6 +290,7 @@ struct covbuf_area {
 	uint32_t serial;	/* within its chain: 0, 1, 2 ... */
 	uint64_t filled_words;	/* at hand-over: where the cursor stood. A hint: look beyond it */
 	uint64_t token;		/* of the section: the same in all areas of its chain */
+	uint64_t images;	/* COVBUF_IMAGES() of the process at take */
 
 	/* RING only: next record index to take; starts at 1 << 63. consumer, release. */
 	uint64_t position __attribute__((aligned(COVBUF_LINE_BYTES)));

@@ -37,9 +37,9 @@ Test(pcset, counts_each_address)
 	pcset_fini(&set);
 }
 
-static struct covbuf_module row(uint64_t start, uint32_t proc, uint32_t loaded, uint32_t unloaded)
+static struct covbuf_module row(uint64_t start, uint32_t images, uint32_t loaded, uint32_t unloaded)
 {
-	return (struct covbuf_module){ .state = 2, .pid = 7, .proc = proc, .start = start, .end = start + 0x1000,
+	return (struct covbuf_module){ .state = 2, .pid = 7, .images = images, .start = start, .end = start + 0x1000,
 				       .bias = start, .loaded = loaded, .unloaded = unloaded };
 }
 
@@ -84,6 +84,45 @@ Test(addresses, an_executed_program_is_told_from_the_one_before)
 	cr_assert_eq(module_at(&map, 0x400100), 1);
 	addresses_select(&map, 8, 0, 9);
 	cr_assert_eq(module_at(&map, 0x400100), ~0u, "another process");
+	addresses_fini(&map);
+}
+
+/* The parent, images 1, closed library 1 after the fork, and opened 2 there; the child opened 3 elsewhere. */
+Test(addresses, a_fork_child_has_what_its_parent_had_at_the_fork)
+{
+	struct address_map map = { 0 };
+	struct covbuf_module first = row(0x10000, 1, 3, 5), second = row(0x10000, 1, 6, 0), third = row(0x20000, 2, 7, 0);
+
+	third.pid = 8;
+	addresses_add(&map, &first, 1);
+	addresses_add(&map, &second, 2);
+	addresses_add(&map, &third, 3);
+	addresses_select(&map, 8, COVBUF_IMAGES(1, 0, 4), 9);
+	cr_assert_eq(module_at(&map, 0x10010), 1);
+	cr_assert_eq(module_at(&map, 0x20010), 3, "in an area that it had before");
+	addresses_select(&map, 9, COVBUF_IMAGES(1, 0, 4), 9);
+	cr_assert_eq(module_at(&map, 0x20010), ~0u, "of another child");
+	addresses_select(&map, 8, COVBUF_IMAGES(1, 0, 2), 9);
+	cr_assert_eq(module_at(&map, 0x10010), ~0u, "opened after the fork");
+	addresses_select(&map, 7, 1, 9);
+	cr_assert_eq(module_at(&map, 0x10010), 2);
+	cr_assert_eq(module_at(&map, 0x20010), ~0u);
+	addresses_fini(&map);
+}
+
+/* A slot that is used again: the same index, another generation, perhaps the same pid. */
+Test(addresses, uses_of_a_slot_are_told_apart)
+{
+	struct address_map map = { 0 };
+	struct covbuf_module before = row(0x400000, (uint32_t)COVBUF_IMAGES(5, 1, 0), 1, 0);
+	struct covbuf_module after = row(0x400000, (uint32_t)COVBUF_IMAGES(5, 2, 0), 2, 0);
+
+	addresses_add(&map, &before, 1);
+	addresses_add(&map, &after, 2);
+	addresses_select(&map, 7, COVBUF_IMAGES(5, 2, 0), 9);
+	cr_assert_eq(module_at(&map, 0x400100), 2);
+	addresses_select(&map, 7, COVBUF_IMAGES(5, 1, 0), 9);
+	cr_assert_eq(module_at(&map, 0x400100), 1);
 	addresses_fini(&map);
 }
 

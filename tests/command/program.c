@@ -38,6 +38,11 @@ static void in_child(void)
 	sink = 7;
 }
 
+static void in_grandchild(void)
+{
+	sink = 8;
+}
+
 int main(int argc, char **argv)
 {
 	int n = argc > 1 ? atoi(argv[1]) : 100;
@@ -53,6 +58,19 @@ int main(int argc, char **argv)
 		in_child();	/* fork */
 		usleep((useconds_t)value * 1000);
 		exit(0);
+	}
+	/* a server: children one after the other, and a grandchild each */
+	for (int i = 0; !strcmp(what, "serve") && i < value; i++) {
+		if (!fork()) {
+			in_child();
+			if (!fork()) {
+				in_grandchild();
+				exit(0);
+			}
+			wait(NULL);
+			exit(0);
+		}
+		wait(NULL);
 	}
 	if (!strcmp(what, "sleep")) {
 		puts("asleep");

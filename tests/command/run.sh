@@ -50,6 +50,19 @@ start=$(date +%s%N)
 expect "a child that outlives the program" 0 "1 of its processes still records" "$COVBUF" run -o outlived ./program 10 fork 700
 check "is waited for" test $((($(date +%s%N) - start) / 1000000)) -ge 600
 
+# A server and its children use one set of rows of the module table, also where process slots are used again.
+"$COVBUF" run -q -o served ./program 10 serve 600
+"$COVBUF" report --functions served > out 2> served.err
+check "what 600 children reached is reported" grep -qE "^in_child +[1-9]/[0-9]+ .* 600 " out
+check "and their children" grep -qE "^in_grandchild +[1-9]/[0-9]+ .* 600 " out
+check "without a complaint" test ! -s served.err
+for way in --trace --stream; do
+	"$COVBUF" run -q --force -o served $way ./program 10 serve 150
+	"$COVBUF" report --functions served > out 2> served.err
+	check "$way: what children reached is reported" grep -qE "^in_grandchild +[1-9]" out
+	check "$way: every record belongs to a module" test -z "$(grep -E 'in no module|found no room in its table' served.err)"
+done
+
 # kill -9.
 "$COVBUF" run -q -o killed ./program 10 kill 9
 check "a killed program's status" test $? = 137

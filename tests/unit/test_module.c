@@ -157,6 +157,41 @@ Test(module, processes_have_rows_of_their_own)
 	covbuf_segment_close(segment);
 }
 
+Test(module, a_fork_child_has_no_rows_until_it_differs_from_its_parent)
+{
+	struct covbuf_segment *segment = create(0);
+	uint32_t nr, generation, proc;
+	int status;
+	pid_t child;
+
+	cr_assert(!covb_process_join(segment, &proc));
+	cr_assert(!covb_modules_sync(segment, proc, &generation));
+	nr = count_rows(segment);
+	child = fork();
+	if (!child) {
+		uint64_t parents = segment->images;
+		uint32_t now;
+
+		covb_process_forget(segment);
+		if (covb_process_join(segment, &proc))
+			_exit(1);
+		covb_modules_inherit(segment, parents, generation);
+		if (covb_modules_sync(segment, proc, &now) || count_rows(segment) != nr || now != generation)
+			_exit(2);
+		if (segment->images != (parents | (uint64_t)generation << 32))
+			_exit(3);
+		if (!dlopen("libBrokenLocale.so.1", RTLD_NOW))
+			_exit(0);
+		if (covb_modules_sync(segment, proc, &now) || count_rows(segment) != 2 * nr + 1)
+			_exit(4);
+		_exit(segment->images == covb_process_images(segment, proc) ? 0 : 5);
+	}
+	waitpid(child, &status, 0);
+	cr_expect(WIFEXITED(status) && !WEXITSTATUS(status), "%d", WEXITSTATUS(status));
+	covb_process_leave(segment, proc);
+	covbuf_segment_close(segment);
+}
+
 Test(module, full_table_is_an_error_that_is_counted)
 {
 	struct covbuf_segment *segment = create(1);

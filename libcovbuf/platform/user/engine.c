@@ -83,10 +83,18 @@ static void revive_caller(void)
 		covb_context_forget(ctx, true);
 }
 
+void covb_engine_sync_modules(void)
+{
+	uint32_t generation;
+
+	covb_modules_sync(covb_segment, covb_engine.proc, &generation);
+	covb_store(&covb_engine.images, covb_load(&covb_segment->images));
+}
+
 static int attach_locked(struct covbuf_segment *segment)
 {
 	struct covb_engine *e = &covb_engine;
-	uint32_t proc, generation;
+	uint32_t proc;
 	int err;
 
 	if (covb_attached() || e->frames)
@@ -111,7 +119,7 @@ static int attach_locked(struct covbuf_segment *segment)
 	e->epoch = 1; /* what an adopted owner begins with; a fork child goes on from there */
 	use_segment(e, segment);
 	covb_segment = segment;
-	covb_modules_sync(segment, proc, &generation);
+	covb_engine_sync_modules();
 	covb_images_refresh();
 	covb_alive_set();
 	/* release: partner is the acquire in covb_attached(); everything above is there */
@@ -240,13 +248,23 @@ __attribute__((constructor(101))) static void construct(void)
 
 /* ---- fork ------------------------------------------------------------------------------------ */
 
+/* Of the module table at the fork. Another thread's load or unload would be after it, and not the child's. */
+static uint32_t fork_generation;
+
+void covb_engine_before_fork(void)
+{
+	if (covb_attached())
+		fork_generation = covb_load_acquire(covb_engine.module_generation);
+}
+
 /* The child has one thread, and its lock is held by nobody. */
 void covb_engine_after_fork(void)
 {
 	struct covb_engine *e = &covb_engine;
 	struct covbuf_context *ctx = covbuf_context();
 	bool follow = e->automatic.enabled && (e->automatic.flags & COVBUF_AUTO_FOLLOW);
-	uint32_t proc, generation;
+	uint64_t images = e->images;
+	uint32_t proc;
 
 	if (!covb_attached())
 		return;
@@ -263,7 +281,8 @@ void covb_engine_after_fork(void)
 	/* the guards hold the parent's marks: an epoch of its own makes every site new */
 	if (covb_load(&e->owners[e->automatic.owner].config))
 		covb_store(&e->owners[e->automatic.owner].epoch, covb_epoch_next());
-	covb_modules_sync(covb_segment, proc, &generation);
+	covb_modules_inherit(covb_segment, images, fork_generation);
+	covb_store(&e->images, covb_load(&covb_segment->images));
 	covb_alive_set();
 	covb_context_forget(ctx, true);
 }

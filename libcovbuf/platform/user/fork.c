@@ -48,6 +48,7 @@ static void prepare(void)
 {
 	call_rcu_before_fork();
 	covb_plat_lock();
+	covb_engine_before_fork();
 }
 
 static void in_parent(void)

@@ -44,7 +44,6 @@ void covb_images_refresh(void)
 static int attach_locked(struct covbuf_image *image)
 {
 	struct covb_image_entry *entry;
-	uint32_t generation;
 
 	if (image->engine)
 		return -EALREADY;
@@ -62,7 +61,7 @@ static int attach_locked(struct covbuf_image *image)
 	if (wants_marks(image))
 		make_marks(image);
 	if (covb_attached())
-		covb_modules_sync(covb_segment, covb_engine.proc, &generation);
+		covb_engine_sync_modules();
 	/* release: partner is the acquire in covb_images_sweep() */
 	covb_store_release(&covb_images.first, entry);
 	covb_store_release(&image->tls_offset,
@@ -91,7 +90,6 @@ static void free_entry(struct covb_rcu_head *head)
 void covbuf_image_detach(struct covbuf_image *image)
 {
 	struct covb_image_entry *entry, **link;
-	uint32_t generation;
 
 	covb_plat_lock();
 	entry = image->engine;
@@ -107,7 +105,7 @@ void covbuf_image_detach(struct covbuf_image *image)
 		munmap(image->seen, ((image->text_end - image->text_start) / 4 + 1) * sizeof(uint32_t));
 	image->seen = NULL;
 	if (covb_attached())
-		covb_modules_sync(covb_segment, covb_engine.proc, &generation);
+		covb_engine_sync_modules();
 	covb_plat_call_rcu(&entry->rcu, free_entry);
 unlock:
 	covb_plat_unlock();

@@ -25,6 +25,12 @@ void covb_alive_set(void);
 /* image.c: what an attached segment asks of images that were there before it. */
 void covb_images_refresh(void);
 
+/* engine.c: write down what the dynamic linker has loaded. Under covb_plat_lock(). */
+void covb_engine_sync_modules(void);
+
+/* engine.c: in the parent, before it is forked: what the child will have. */
+void covb_engine_before_fork(void);
+
 /* engine.c: in a fork child, go on in a process slot of its own, or be off. */
 void covb_engine_after_fork(void);
 
