@@ -34,7 +34,7 @@ die() { printf '\nquickstart: %s\n' "$*" >&2; exit 1; }
 quietly() { # LOG ADVICE COMMAND...
 	local log=$1 advice=$2
 	shift 2
-	"$@" > "$log" 2>&1 || { tail -20 "$log" >&2; die "$advice (all that was said: $log)"; }
+	"$@" > "$log" 2>&1 || { tail -20 "$log" >&2; die "$advice (all that was said: $dir/$log)"; }
 }
 covbuf=$dir/lib/tools/covbuf
 mkdir -p "$dir" || die "cannot make $dir; name another folder with --dir"
