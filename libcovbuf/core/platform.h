@@ -25,6 +25,7 @@
  *   covb_plat_level()     the caller's level, which a frame collects at; covb_plat_set_level()
  *   covb_plat_alive()     false in a fork child that the engine has not seen
  *   covb_plat_copy()      copy words; source and destination do not overlap
+ *   covb_plat_zero()      zero words
  */
 
 /* ---- any level ------------------------------------------------------------------------------- */
