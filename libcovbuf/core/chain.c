@@ -60,7 +60,7 @@ COVBUF_NOINSTR struct covb_frame *covb_chain_grow(struct covbuf_context *ctx, st
 	covb_area_describe(ctx, next);
 	covb_barrier();
 	if (!covb_local_cas((uint64_t *)&ctx->top, (uint64_t)(uintptr_t)full, (uint64_t)(uintptr_t)next)) {
-		covb_pool_discard(ctx, next); /* a ring's words are not zero */
+		covb_pool_discard(ctx, next, NULL); /* a ring's words are not zero */
 		return covb_load(&ctx->top);
 	}
 	covb_store(&ctx->cursor[next->mode], next->start);

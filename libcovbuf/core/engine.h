@@ -190,7 +190,7 @@ COVBUF_INLINE COVBUF_NOINSTR void covb_count(struct covbuf_context *ctx, enum co
 /* pool.c */
 struct covb_frame *covb_pool_take(struct covbuf_context *ctx, uint32_t area_class);
 void covb_pool_give(struct covbuf_context *ctx, struct covb_frame *frame);
-uint64_t covb_pool_discard(struct covbuf_context *ctx, struct covb_frame *frame);
+void covb_pool_discard(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t *counter);
 
 /* context.c */
 bool covb_context_open(struct covbuf_context *ctx);
@@ -208,14 +208,14 @@ COVBUF_INLINE COVBUF_NOINSTR void covb_void_give(struct covb_frame *frame)
 	covb_store(&frame->flag, 0);
 }
 
-COVBUF_INLINE COVBUF_NOINSTR void covb_count_many(struct covbuf_context *ctx, enum covbuf_loss cause, uint64_t n)
+/* The counter itself, for what is counted one by one. NULL: there is none. */
+COVBUF_INLINE COVBUF_NOINSTR uint64_t *covb_counter(struct covbuf_context *ctx, enum covbuf_loss cause)
 {
 	struct covb_context_private *priv = covb_load(&ctx->priv);
 
 	if (priv)
-		covb_local_add(&priv->slot->lost[cause], n);
-	else if (covb_attached())
-		covb_fetch_add(&covb_engine.procs[covb_engine.proc].lost[cause], n);
+		return &priv->slot->lost[cause];
+	return covb_attached() ? &covb_engine.procs[covb_engine.proc].lost[cause] : NULL;
 }
 
 /* The kernel's numbers, in every world. */

@@ -68,7 +68,7 @@ static COVB_LONG void deliver(struct covbuf_context *ctx, struct covb_frame *fra
 	}
 	if (covb_load(&owner->slot->sequence) != frame->sequence) {
 		if (frame->kind != COVBUF_RING) {
-			covb_count_many(ctx, COVBUF_LOST_STALE, covb_pool_discard(ctx, frame));
+			covb_pool_discard(ctx, frame, covb_counter(ctx, COVBUF_LOST_STALE));
 			return;
 		}
 		/*
@@ -179,6 +179,6 @@ void covb_queue_drop(struct covbuf_owner *owner)
 			covb_fetch_add(&owner->slot->queued, (uint64_t)-1); /* it was counted before */
 			continue;
 		}
-		covb_fetch_add(&owner->slot->stale, covb_pool_discard(&nobody, &frame));
+		covb_pool_discard(&nobody, &frame, &owner->slot->stale);
 	}
 }

@@ -131,21 +131,24 @@ COVBUF_NOINSTR void covb_pool_give(struct covbuf_context *ctx, struct covb_frame
 		COVB_STORE_NEW(&ctx->hint, area);
 }
 
-/* Return an area whose records nobody wants any more. Returns how many there were. */
-COVB_LONG uint64_t covb_pool_discard(struct covbuf_context *ctx, struct covb_frame *frame)
+/*
+ * Return an area whose records nobody wants any more. Each is counted as it goes, if counter is not
+ * NULL: a process that is killed half way has lost track of one at most, since the rest is still there.
+ */
+COVB_LONG void covb_pool_discard(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t *counter)
 {
 	uint64_t *words = frame->kind == COVBUF_RING ? frame->ring : frame->start;
 	uint32_t nr_words = covbuf_class_words(frame->area_class);
 	uint32_t step = frame->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
-	uint64_t nr_records = 0;
 
 	for (uint32_t i = 0; i < nr_words; i++) {
 		uint64_t word = covb_load(&words[i]);
 
-		if (word && i % step == step - 1 && !(word & COVBUF_NOT_A_RECORD))
-			nr_records++;
+		if (!word)
+			continue;
 		covb_store(&words[i], 0);
+		if (counter && i % step == step - 1 && !(word & COVBUF_NOT_A_RECORD))
+			covb_fetch_add(counter, 1);
 	}
 	covb_pool_give(ctx, frame);
-	return nr_records;
 }
