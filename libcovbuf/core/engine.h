@@ -91,7 +91,7 @@ struct covb_context_private {
 	uint32_t merging;	/* index + 1 of the owner whose merge this thread is in */
 	struct covb_frame voids[COVB_NR_VOID_FRAMES];
 	uint64_t void_tokens;	/* last token given out for a void frame; see covb_context_void() */
-	uint32_t epochs;	/* unique per context: last epoch given out */
+	uint64_t epochs;	/* unique per context: epochs given out; their low halves count */
 	uint32_t *seen;		/* unique per context: the marks, nr_seen words; kept for the next user of the slot */
 	uint32_t nr_seen;
 };

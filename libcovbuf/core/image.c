@@ -43,6 +43,7 @@ void covb_images_sweep(void)
 COVB_LONG uint32_t *covb_seen_marks(struct covb_context_private *priv, uint32_t *epoch)
 {
 	uint32_t nr_sites = covb_load(&covb_engine.nr_sites);
+	uint64_t last;
 
 	if (COVBUF_UNLIKELY(!covb_load(&priv->seen))) {
 		uint32_t *marks = covb_plat_map_marks(nr_sites);
@@ -54,11 +55,15 @@ COVB_LONG uint32_t *covb_seen_marks(struct covb_context_private *priv, uint32_t 
 		/* a handler that came first made as many */
 		covb_local_cas((uint64_t *)&priv->seen, 0, (uint64_t)(uintptr_t)marks);
 	}
-	if (++priv->epochs == 0) {
+	/* a handler in between has marked sites in an epoch of its own, which must not be ours too */
+	do
+		last = covb_load(&priv->epochs);
+	while (!covb_local_cas(&priv->epochs, last, last + 1));
+	if (COVBUF_UNLIKELY(!(uint32_t)(last + 1))) {
 		for (uint32_t i = 0; i < priv->nr_seen; i++)
 			covb_store(&priv->seen[i], 0);
-		priv->epochs = 1;
+		return covb_seen_marks(priv, epoch);
 	}
-	*epoch = priv->epochs;
+	*epoch = (uint32_t)(last + 1);
 	return priv->seen;
 }

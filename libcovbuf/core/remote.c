@@ -50,11 +50,11 @@ COVBUF_NOINSTR void covb_area_describe(struct covbuf_context *ctx, struct covb_f
 }
 
 static COVBUF_NOINSTR void choose_unique(struct covbuf_context *ctx, struct covb_frame *frame,
-				      const struct covbuf_owner *owner, uint32_t flags)
+					 uint32_t owner_epoch, uint32_t flags)
 {
 	struct covb_context_private *priv = ctx->priv;
 
-	uint32_t epoch = flags & COVBUF_OWNER_UNIQUE ? covb_load(&owner->epoch) : COVBUF_EPOCH_NONE;
+	uint32_t epoch = flags & COVBUF_OWNER_UNIQUE ? owner_epoch : COVBUF_EPOCH_NONE;
 
 	if (frame->mode != COVBUF_MODE_PC)
 		epoch = COVBUF_EPOCH_SHUT;
@@ -98,12 +98,13 @@ COVBUF_NOINSTR covbuf_token covb_section_start(struct covbuf_context *ctx, struc
 {
 	/*
 	 * acquire, then acquire: the sequence before the config and again after it. Partner: the release
-	 * in covb_sequence_raise(); the config changes only while the sequence is even, so the same odd
-	 * value twice means that this config is its.
+	 * in covb_sequence_raise(); config and epoch change only while the sequence is even, so the same
+	 * odd value twice means that these are its.
 	 */
 	const struct covbuf_owner_slot *slot = owner->slot;
 	uint64_t sequence = covb_load_acquire(&slot->sequence);
 	uint64_t config = covb_load_acquire(&owner->config);
+	uint32_t epoch = covb_load_acquire(&owner->epoch);
 	struct covb_frame *frame;
 
 	if (!(sequence & 1) || COVB_CONFIG_GENERATION(config) != generation ||
@@ -129,7 +130,7 @@ COVBUF_NOINSTR covbuf_token covb_section_start(struct covbuf_context *ctx, struc
 	COVB_STORE_NEW(&frame->serial, 0);
 	COVB_STORE_NEW(&frame->grown_seen, 0);
 	COVB_STORE_NEW(&frame->refusals, 0);
-	choose_unique(ctx, frame, owner, COVB_CONFIG_FLAGS(config));
+	choose_unique(ctx, frame, epoch, COVB_CONFIG_FLAGS(config));
 	if (COVBUF_LIKELY(frame->kind != COVB_KIND_VOID))
 		covb_area_describe(ctx, frame);
 	covb_context_push(ctx, frame);
