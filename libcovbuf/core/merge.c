@@ -119,7 +119,9 @@ COVB_LONG void covb_merge(struct covbuf_owner *owner)
 		 * merge, or we see the sequence that it raised, and drop what we find.
 		 */
 		covb_mb();
-		merge_queue(owner);
+		/* the owner may have been dropped, and made anew without a target, before we had the flag */
+		if (covb_load(&owner->target))
+			merge_queue(owner);
 		covb_store_release(&owner->slot->merging, 0);
 		set_merging(priv, before);
 		covb_mb(); /* partner: the fence above, in whoever pushed and found the flag set */

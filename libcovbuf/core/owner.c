@@ -140,6 +140,7 @@ int covbuf_owner_create(const struct covbuf_owner_options *options, struct covbu
 		err = -COVB_ENOSPC;
 		goto unlock;
 	}
+	covb_merge_wait(owner); /* the last owner's: there is nobody who could wait for it later */
 	describe(owner, options);
 	covb_queue_drop(owner);
 	if (options->flags & COVBUF_OWNER_KCOV)
