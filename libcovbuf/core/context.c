@@ -269,6 +269,18 @@ COVB_RARE bool covb_context_open(struct covbuf_context *ctx)
 	return true;
 }
 
+/* An owner that this thread enabled and did not disable can be disabled, or enabled again, by any other. */
+static COVBUF_NOINSTR void leave_owner(struct covbuf_context *ctx, const struct covb_frame *frame)
+{
+	struct covbuf_owner *owner;
+
+	if (!(frame->flags & COVB_FRAME_LOCAL) || (frame->flags & COVB_FRAME_FILTER))
+		return;
+	owner = &covb_engine.owners[frame->owner];
+	if (covb_load(&owner->local_token) == frame->token)
+		covb_cas(&owner->local, &ctx, NULL);
+}
+
 /* The thread ends: what it holds is handed over, and nothing is recorded any more. */
 COVBUF_NOINSTR void covb_context_close(struct covbuf_context *ctx)
 {
@@ -277,8 +289,10 @@ COVBUF_NOINSTR void covb_context_close(struct covbuf_context *ctx)
 	uint64_t *cursor;
 
 	ctx->closed = 1;
-	while ((frame = covb_context_pop(ctx, &cursor)) != NULL)
+	while ((frame = covb_context_pop(ctx, &cursor)) != NULL) {
+		leave_owner(ctx, frame);
 		covb_handoff(ctx, frame, cursor);
+	}
 	shut(ctx);
 	if (!priv)
 		return;
