@@ -12,34 +12,82 @@
  */
 #include "engine.h"
 
-/* Records of an area into the target. Returns how many did not fit. */
-static COVBUF_NOINSTR uint64_t copy_records(struct covbuf_owner *owner, const struct covb_frame *from)
+#define BLOCK_WORDS 8 /* what is looked at at once; areas are multiples of it */
+
+/* Records that lie side by side, on their way to the target. */
+struct run {
+	const uint64_t *first;
+	uint64_t nr_words;
+};
+
+/* Copy a run to where the target is filled up to. Returns how many records did not fit. */
+static COVBUF_NOINSTR uint64_t copy_run(struct covbuf_owner *owner, struct run *run, uint64_t *count, uint32_t step)
+{
+	const uint64_t capacity = (owner->target_words - 1) / step;
+	uint64_t n = run->nr_words / step, lost = 0;
+
+	if (n > capacity - *count) {
+		lost = n - (capacity - *count);
+		n = capacity - *count;
+	}
+	if (n)
+		covb_plat_copy(owner->target + 1 + *count * step, run->first, n * step);
+	*count += n;
+	run->nr_words = 0;
+	return lost;
+}
+
+static COVBUF_NOINSTR uint32_t count_zeroes(const uint64_t *words)
+{
+	uint32_t even = 0, odd = 0; /* two sums, neither of which waits for the other */
+
+#pragma GCC unroll 8
+	for (uint32_t i = 0; i < BLOCK_WORDS; i += 2) {
+		even += covb_load(&words[i]) == 0;
+		odd += covb_load(&words[i + 1]) == 0;
+	}
+	return even + odd;
+}
+
+/*
+ * Records of an area into the target. Returns how many did not fit. *nr_used: all words behind so many
+ * are zero.
+ */
+static COVBUF_NOINSTR uint64_t copy_records(struct covbuf_owner *owner, const struct covb_frame *from,
+					    uint64_t *nr_used)
 {
 	const uint32_t step = from->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
 	const uint64_t capacity = (owner->target_words - 1) / step;
-	const uint64_t nr_slots = (uint64_t)(from->end - from->start) / step;
-	uint64_t count = covb_load(&owner->target[0]);
-	uint64_t *to, i = 0, lost = 0;
+	uint64_t count = covb_load(&owner->target[0]), lost = 0;
+	struct run run = { .nr_words = 0 };
 
 	if (count > capacity)
 		count = capacity;
-	to = owner->target + 1 + count * step;
-	while (i < nr_slots) {
-		uint64_t first, n;
+	*nr_used = 0;
+	for (const uint64_t *block = from->start; block < from->end; block += BLOCK_WORDS) {
+		uint32_t nr_zeroes = count_zeroes(block);
 
-		while (i < nr_slots && !covb_load(&from->start[i * step + step - 1]))
-			i++;
-		for (first = i; i < nr_slots && covb_load(&from->start[i * step + step - 1]); i++)
-			;
-		n = i - first;
-		if (n > capacity - count) {
-			lost += n - (capacity - count);
-			n = capacity - count;
+		if (!run.nr_words)
+			run.first = block;
+		if (nr_zeroes != BLOCK_WORDS)
+			*nr_used = (uint64_t)(block - from->start) + BLOCK_WORDS;
+		if (COVBUF_LIKELY(!nr_zeroes)) {
+			run.nr_words += BLOCK_WORDS;
+			continue;
 		}
-		covb_plat_copy(to, from->start + first * step, n * step);
-		to += n * step;
-		count += n;
+		for (uint32_t i = 0; i < BLOCK_WORDS && nr_zeroes != BLOCK_WORDS; i += step) {
+			if (!covb_load(&block[i + step - 1])) {
+				lost += copy_run(owner, &run, &count, step);
+				continue;
+			}
+			if (!run.nr_words)
+				run.first = &block[i];
+			run.nr_words += step;
+		}
+		if (nr_zeroes == BLOCK_WORDS && run.nr_words)
+			lost += copy_run(owner, &run, &count, step);
 	}
+	lost += copy_run(owner, &run, &count, step);
 	/* release: partner is the client's acquire of word 0; the records are there before the count says so */
 	covb_store_release(&owner->target[0], count);
 	return lost;
@@ -62,6 +110,7 @@ static COVBUF_NOINSTR void merge_queue(struct covbuf_owner *owner)
 	struct covbuf_context nobody = { .hint = 0 };
 	uint32_t list = reversed(covb_queue_take_all(owner->slot));
 	struct covb_frame frame;
+	uint64_t nr_used;
 	uint32_t area;
 
 	for (uint32_t n = 0; n < covb_engine.nr_areas_max && covb_queue_next(list, &area, &list); n++) {
@@ -71,8 +120,9 @@ static COVBUF_NOINSTR void merge_queue(struct covbuf_owner *owner)
 			covb_pool_discard(&nobody, &frame, &owner->slot->stale);
 			continue;
 		}
-		covb_fetch_add(&owner->slot->merge_lost, copy_records(owner, &frame));
-		covb_pool_discard(&nobody, &frame, NULL);
+		covb_fetch_add(&owner->slot->merge_lost, copy_records(owner, &frame, &nr_used));
+		covb_plat_zero(frame.start, nr_used);
+		covb_pool_give(&nobody, &frame);
 	}
 }
 
