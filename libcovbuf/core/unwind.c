@@ -30,14 +30,32 @@ static COVBUF_NOINSTR void put_back(struct covbuf_context *ctx, struct covb_fram
 		if (mark->position >= COVBUF_RING_START && mark->position <= covb_load(&frame->index))
 			covb_store(&frame->index, mark->position);
 		slot = frame->start;
-	} else if (frame->kind != COVBUF_LINEAR || slot < frame->start || slot >= frame->end) {
+	} else if (frame->kind != COVBUF_LINEAR || slot < frame->start || slot >= frame->end + COVBUF_GUARD_WORDS) {
 		slot = covb_load(&frame->saved);
 	}
+	/* behind the end it stays there: code that the mark's maker interrupted may own a slot before it */
+	frame->flags |= COVB_FRAME_DIRTY;
 	covb_store(&ctx->cursor[frame->mode ^ 1], (uint64_t *)NULL);
 	covb_store(&ctx->cursor[frame->mode], slot);
 	ctx->seen_epoch = frame->unique.seen_epoch;
 	covb_store(&ctx->seen, frame->unique.seen);
 	covb_store(&ctx->epoch, frame->unique.epoch);
+}
+
+/*
+ * No frame at the mark. Where everything is recorded the context was unborn then, and what it was born
+ * with has been popped too: it begins again.
+ */
+static COVBUF_NOINSTR void put_back_nothing(struct covbuf_context *ctx)
+{
+	struct covb_context_private *priv = ctx->priv;
+
+	covb_store(&ctx->cursor[COVBUF_MODE_PC], (uint64_t *)NULL);
+	covb_store(&ctx->cursor[COVBUF_MODE_CMP], (uint64_t *)NULL);
+	if (priv->begun) {
+		priv->begun = 0;
+		covb_context_open(ctx);
+	}
 }
 
 COVBUF_NOINSTR int covbuf_unwind(const struct covbuf_mark *mark)
@@ -60,8 +78,7 @@ COVBUF_NOINSTR int covbuf_unwind(const struct covbuf_mark *mark)
 	if (frame) {
 		put_back(ctx, frame, mark);
 	} else if (ctx->priv) {
-		covb_store(&ctx->cursor[COVBUF_MODE_PC], (uint64_t *)NULL);
-		covb_store(&ctx->cursor[COVBUF_MODE_CMP], (uint64_t *)NULL);
+		put_back_nothing(ctx);
 	}
 	return 0;
 }
