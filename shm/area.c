@@ -106,12 +106,63 @@ int covb_area_check(const struct covb_layout *layout, uint64_t size_bytes, struc
 	return 0;
 }
 
+#define BLOCK_WORDS 8
+
+/* Goes through the words; empty: slots since the last record that hold nothing. */
+struct progress {
+	uint64_t records, holes, empty, end;
+};
+
+static void see_slot(struct progress *p, uint64_t word, uint64_t end)
+{
+	if (covb_is_record(word)) {
+		p->records++;
+		p->holes += p->empty;
+		p->empty = 0;
+		p->end = end;
+	} else if (!word) {
+		p->empty++;
+	}
+}
+
+/*
+ * PC mode: eight slots. One load for each: what is decided is what is copied. Mostly all are records, or
+ * nothing is there.
+ */
+static void see_block(struct progress *p, const uint64_t *words, uint64_t i, uint64_t *to)
+{
+	uint64_t word[BLOCK_WORDS], not_records = 0, any = 0;
+
+#pragma GCC unroll 8
+	for (uint32_t j = 0; j < BLOCK_WORDS; j++) {
+		word[j] = covb_load(&words[i + j]);
+		any |= word[j];
+		not_records |= word[j] | (word[j] - 1); /* bit 63: it is set, or the word is 0 */
+		if (to)
+			to[i + j] = word[j];
+	}
+	if (!(not_records & COVBUF_NOT_A_RECORD)) {
+		p->records += BLOCK_WORDS;
+		p->holes += p->empty;
+		p->empty = 0;
+		p->end = i + BLOCK_WORDS;
+	} else if (!any) {
+		p->empty += BLOCK_WORDS;
+	} else {
+		for (uint32_t j = 0; j < BLOCK_WORDS; j++)
+			see_slot(p, word[j], i + j + 1);
+	}
+}
+
 void covb_scan_linear(const uint64_t *words, uint64_t nr_words, uint32_t mode, uint64_t *to, struct covb_scan *out)
 {
 	uint32_t record_words = covb_record_words(mode);
-	uint64_t records = 0, holes = 0, empty = 0, end = 0;
+	struct progress p = { 0 };
+	uint64_t i = 0;
 
-	for (uint64_t i = 0; i + record_words <= nr_words; i += record_words) {
+	for (; record_words == 1 && i + BLOCK_WORDS <= nr_words; i += BLOCK_WORDS)
+		see_block(&p, words, i, to);
+	for (; i + record_words <= nr_words; i += record_words) {
 		uint64_t word = covb_load(&words[i + record_words - 1]);
 
 		if (to) {
@@ -119,18 +170,11 @@ void covb_scan_linear(const uint64_t *words, uint64_t nr_words, uint32_t mode, u
 				to[i + j] = covb_load(&words[i + j]);
 			to[i + record_words - 1] = word;
 		}
-		if (covb_is_record(word)) {
-			records++;
-			holes += empty;
-			empty = 0;
-			end = i + record_words;
-		} else if (!word) {
-			empty++;
-		}
+		see_slot(&p, word, i + record_words);
 	}
-	out->records = records;
-	out->holes = holes;
-	out->nr_words = end;
+	out->records = p.records;
+	out->holes = p.holes;
+	out->nr_words = p.end;
 }
 
 void covb_scan_counted(const uint64_t *words, uint64_t nr_words, uint32_t mode, uint64_t *to, struct covb_scan *out)
