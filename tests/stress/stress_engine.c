@@ -355,13 +355,11 @@ static void stop_worker(struct worker *w)
 {
 	covb_store(&w->stop, 1);
 	pthread_join(w->thread, NULL);
-	if (w->leaves_enabled) {
+	if (w->left_enabled) {
 		int err = covbuf_disable(w->local); /* its thread has ended */
 
-		if (err && err != -EINVAL)
+		if (err)
 			check_fail("the owner of a thread that ended cannot be disabled: %s", strerror(-err));
-		if (!err && covbuf_enable(w->local) == 0)
-			covbuf_disable(w->local);
 	}
 	collect(w->local);
 	covbuf_owner_put(w->local);

@@ -267,6 +267,7 @@ void *worker_run(void *arg)
 	pthread_mutex_lock(&w->lock);
 	w->alive = false;
 	pthread_mutex_unlock(&w->lock);
+	w->left_enabled = enabled && w->leaves_enabled;
 	if (enabled && !w->leaves_enabled && covbuf_disable(w->local))
 		check_fail("thread %u: its own owner cannot be disabled at the end", w->id);
 	self = NULL;

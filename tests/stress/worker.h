@@ -49,6 +49,7 @@ struct worker {
 	bool alive, restarted;
 	bool jumps;			/* handlers may leave by siglongjmp() */
 	bool leaves_enabled;		/* this thread ends without a disable */
+	bool left_enabled;		/* and did */
 	struct covbuf_owner *local;
 	uint32_t enables;
 	uint32_t uncertain;		/* records that a jump cut short */

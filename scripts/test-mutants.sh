@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# test-mutants.sh [NAME...]
+#
+# Breaks the engine in one place after another, and demands that a test fails each time: all of
+# tests/mutants/*.patch, or those that are named. Works on a copy of the tree in build-mutants/. Whatever
+# the tests find, they have to find in a few seconds, so a mutant that only shows now and then is given
+# three tries with other seeds.
+set -u
+top=$(cd "$(dirname "$0")/.." && pwd)
+work=$top/build-mutants
+tree=$work/tree
+build=$work/build
+jobs=$(nproc)
+units="test_append test_sections test_owner test_pool test_ring"
+survivors=()
+
+copy_tree() {
+	mkdir -p "$tree/tests"
+	for part in CMakeLists.txt cmake include libcovbuf shm scripts tests/CMakeLists.txt tests/unit tests/stress; do
+		rm -rf "${tree:?}/$part"
+		cp -R "$top/$part" "$tree/$part"
+	done
+}
+
+build_tree() {
+	# shellcheck disable=SC2086
+	ninja -C "$build" -j"$jobs" stress_engine stress_step kill_storm $units >"$work/log" 2>&1
+}
+
+# Prints the test that failed.
+find_it() {
+	for unit in $units; do
+		[ -x "$build/tests/unit/$unit" ] || continue
+		timeout 20 "$build/tests/unit/$unit" >"$work/out" 2>&1 || { echo "$unit"; return 0; }
+	done
+	for round in 1 2 3; do
+		timeout 60 "$build/tests/stress/stress_step" --seconds 6 --seed "$((round * 7919))" >"$work/out" 2>&1
+		case $? in 0 | 77) ;; *) echo stress_step; return 0 ;; esac
+		timeout 60 "$build/tests/stress/stress_engine" --seconds 5 --seed "$((round * 104729))" >"$work/out" 2>&1 ||
+			{ echo stress_engine; return 0; }
+		timeout 60 "$build/tests/stress/kill_storm" --seconds 3 --seed "$((round * 1299709))" >"$work/out" 2>&1 ||
+			{ echo kill_storm; return 0; }
+	done
+	return 1
+}
+
+copy_tree
+cmake -S "$tree" -B "$build" -G Ninja -DCOVBUF_BENCH=OFF >/dev/null || exit 2
+build_tree || { tail -n 20 "$work/log"; exit 2; }
+if broken=$(find_it); then
+	echo "without a mutant $broken fails"
+	tail -n 5 "$work/out"
+	exit 1
+fi
+[ $# -gt 0 ] || set -- $(cd "$top/tests/mutants" && ls -- *.patch | sed 's/\.patch$//')
+for name; do
+	patch=$top/tests/mutants/$name.patch
+	started=$SECONDS
+	if ! patch -d "$tree" -p1 --silent --no-backup-if-mismatch <"$patch" >"$work/log" 2>&1; then
+		survivors+=("$name (does not apply)")
+		echo "$name: does not apply: the code has changed, renew it"
+		copy_tree
+		continue
+	fi
+	if ! build_tree; then
+		survivors+=("$name (does not build)")
+		echo "$name: does not build"
+	elif found=$(find_it); then
+		echo "$name: found by $found in $((SECONDS - started)) s"
+	else
+		survivors+=("$name")
+		echo "$name: NOT FOUND: $(head -n 1 "$patch")"
+	fi
+	patch -d "$tree" -p1 -R --silent <"$patch" >/dev/null
+done
+[ ${#survivors[@]} -eq 0 ] && exit 0
+printf 'no test fails with: %s\n' "${survivors[@]}"
+exit 1
