@@ -47,8 +47,8 @@ static int print_record(const struct covbuf_area *area, const uint64_t *record, 
 		if (covbuf_view_module(segment, i, &module))
 			continue;
 		name = strrchr(module.path, '/');
-		if (module.pid == area->pid && pc >= module.start && pc < module.end && name &&
-		    !strcmp(name + 1, wanted)) {
+		if (module.images == COVBUF_IMAGES_ROWS(area->images) && pc >= module.start && pc < module.end &&
+		    name && !strcmp(name + 1, wanted)) {
 			printf("0x%" PRIx64 "\n", pc - module.bias);
 			return 0;
 		}
