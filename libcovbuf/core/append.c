@@ -87,7 +87,7 @@ static COVBUF_NOINSTR bool open_or_shut(struct covbuf_context *ctx, uint32_t mod
 	return true;
 }
 
-static COVBUF_NOINSTR bool append_slow(struct covbuf_context *ctx, uint64_t *slot, const uint64_t *record,
+static COVB_LONG bool append_slow(struct covbuf_context *ctx, uint64_t *slot, const uint64_t *record,
 				       uint32_t mode)
 {
 	const uint32_t step = mode == COVBUF_MODE_PC ? 1 : COVBUF_CMP_WORDS;
@@ -137,14 +137,34 @@ static COVBUF_NOINSTR bool append_slow(struct covbuf_context *ctx, uint64_t *slo
 	}
 }
 
+static COVB_LONG bool append_pc_slow(struct covbuf_context *ctx, uint64_t *slot, uint64_t pc)
+{
+	return append_slow(ctx, slot, &pc, COVBUF_MODE_PC);
+}
+
 /* What the thunks around covbuf_append_slow_pc() and _cmp() call. */
-COVBUF_HIDDEN COVBUF_NOINSTR bool covb_append_slow_pc(uint64_t *slot, uint64_t pc)
+COVBUF_HIDDEN COVB_WARM bool covb_append_slow_pc(uint64_t *slot, uint64_t pc)
 {
 	struct covbuf_context *ctx = covb_plat_context();
+	struct covb_frame *frame;
 
 	if (!ctx)
 		return false;
-	return append_slow(ctx, slot, &pc, COVBUF_MODE_PC);
+	/* what happens at every record, not once in an area, is decided here; the rest, and again, in append_slow() */
+	frame = covb_load(&ctx->top);
+	if (COVBUF_LIKELY(covb_plat_alive() && frame && frame->mode == COVBUF_MODE_PC)) {
+		if (frame->kind == COVBUF_RING) {
+			covb_store(&ctx->cursor[COVBUF_MODE_PC], frame->start);
+			return covb_ring_append_pc(ctx, frame, pc);
+		}
+		if (frame->kind == COVBUF_LINEAR && !(frame->flags & COVB_FRAME_GROW) && slot >= frame->end &&
+		    slot < frame->end + COVBUF_GUARD_WORDS) {
+			covb_store(&ctx->cursor[COVBUF_MODE_PC], frame->end);
+			count_loss(ctx, COVBUF_LINEAR, frame->flags);
+			return false;
+		}
+	}
+	return append_pc_slow(ctx, slot, pc);
 }
 
 COVBUF_HIDDEN COVBUF_NOINSTR bool covb_append_slow_cmp(uint64_t *slot, uint64_t type, uint64_t arg1, uint64_t arg2,

@@ -244,6 +244,7 @@ struct covb_frame *covb_chain_grow(struct covbuf_context *ctx, struct covb_frame
 /* ring.c */
 void covb_ring_prepare(struct covb_frame *frame);
 bool covb_ring_append(struct covbuf_context *ctx, struct covb_frame *frame, const uint64_t *record);
+bool covb_ring_append_pc(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t pc);
 
 /* handle.c; adding and removing under covb_plat_lock() */
 struct covbuf_owner *covb_handle_find(uint64_t handle, uint32_t *generation);

@@ -74,16 +74,15 @@ static COVBUF_NOINSTR bool has_hole(const struct covb_frame *frame, uint64_t pos
 	return covb_load(slot_of(frame, position)) == position;
 }
 
-/* Append to one ring. 1: stored. 0: lost, and counted. -1: full behind a hole; the index is where it was. */
-static COVBUF_NOINSTR int append_once(struct covbuf_context *ctx, struct covb_frame *frame, const uint64_t *record)
+/*
+ * Append to one ring, where index k was claimed and its slot was not free for it. 1: stored. 0: lost, and
+ * counted. -1: full behind a hole; the index is where it was.
+ */
+static COVBUF_NOINSTR int append_behind(struct covbuf_context *ctx, struct covb_frame *frame, const uint64_t *record,
+					uint64_t k)
 {
-	uint64_t k = covb_load(&frame->index);
 	uint64_t position;
 
-	covb_store(&frame->index, k + 1);
-	covb_barrier(); /* same CPU: claimed before it is tested */
-	if (COVBUF_LIKELY(try_index(frame, k, record)))
-		return 1;
 	/*
 	 * Read once: with a second reading the position could move between the test for full and the
 	 * test of the slot. acquire: partner is the consumer's release; slots behind it are free for the
@@ -108,16 +107,31 @@ static COVBUF_NOINSTR int append_once(struct covbuf_context *ctx, struct covb_fr
 	}
 }
 
+static COVBUF_NOINSTR uint64_t claim_index(struct covb_frame *frame)
+{
+	uint64_t k = covb_load(&frame->index);
+
+	covb_store(&frame->index, k + 1);
+	covb_barrier(); /* same CPU: claimed before it is tested */
+	return k;
+}
+
+static COVBUF_NOINSTR int append_once(struct covbuf_context *ctx, struct covb_frame *frame, const uint64_t *record)
+{
+	uint64_t k = claim_index(frame);
+
+	return try_index(frame, k, record) ? 1 : append_behind(ctx, frame, record, k);
+}
+
 /*
  * Append to the ring on top. Where the consumer is stopped by a hole a fresh ring takes the full one's
  * place, which is held until the section stops: who claimed the slot may still fill it. Each turn either
  * ends or has put a fresh ring on top.
  */
-COVBUF_NOINSTR bool covb_ring_append(struct covbuf_context *ctx, struct covb_frame *frame, const uint64_t *record)
+static COVB_LONG bool append_again(struct covbuf_context *ctx, struct covb_frame *frame, const uint64_t *record,
+				   int stored)
 {
-	int stored;
-
-	while ((stored = append_once(ctx, frame, record)) < 0) {
+	for (; stored < 0; stored = append_once(ctx, frame, record)) {
 		if (!covb_chain_grow(ctx, frame)) {
 			covb_count(ctx, COVBUF_LOST_FULL);
 			return false;
@@ -125,4 +139,27 @@ COVBUF_NOINSTR bool covb_ring_append(struct covbuf_context *ctx, struct covb_fra
 		frame = covb_load(&ctx->top);
 	}
 	return stored;
+}
+
+COVB_LONG bool covb_ring_append(struct covbuf_context *ctx, struct covb_frame *frame, const uint64_t *record)
+{
+	return append_again(ctx, frame, record, append_once(ctx, frame, record));
+}
+
+static COVB_LONG bool append_pc_behind(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t pc, uint64_t k)
+{
+	return append_again(ctx, frame, &pc, append_behind(ctx, frame, &pc, k));
+}
+
+/* The same for a PC; mostly the slot is free, and nothing is called. */
+COVBUF_NOINSTR bool covb_ring_append_pc(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t pc)
+{
+	uint64_t k = claim_index(frame);
+	uint64_t *slot = &frame->ring[k & frame->mask];
+
+	if (COVBUF_LIKELY(covb_load(slot) == k)) {
+		covb_store(slot, pc); /* relaxed: the slot is the publication */
+		return true;
+	}
+	return append_pc_behind(ctx, frame, pc, k);
 }
