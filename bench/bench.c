@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define WARM_UP 2
+#define FULL_FACTOR 5
 
 static bool quick;
 static const char *only;
@@ -157,7 +158,7 @@ static double measure(const struct bench_variant *variant)
 
 void bench_run(struct bench *bench)
 {
-	uint32_t repetitions = quick ? (bench->repetitions + 4) / 5 : bench->repetitions;
+	uint32_t repetitions = quick ? bench->repetitions : bench->repetitions * FULL_FACTOR;
 	bool two = false;
 
 	if (only && strcmp(only, bench->name))

@@ -48,7 +48,7 @@ struct bench {
 	const char *unit;	/* what an operation is */
 	struct bench_variant *variants;
 	uint32_t nr_variants;
-	uint32_t repetitions;	/* --quick divides it by five */
+	uint32_t repetitions;	/* with --quick; without, five times as many */
 };
 
 /* --quick, --json FILE, --only BENCH. Exits on anything else. Pins the caller to the first core. */

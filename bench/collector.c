@@ -192,7 +192,7 @@ static double one_latency(void)
 
 static void measure_latency(struct bench_variant *variant, bool sleeps)
 {
-	uint32_t n = bench_is_quick() ? NR_LATENCIES / 5 : NR_LATENCIES;
+	uint32_t n = bench_is_quick() ? NR_LATENCIES : NR_LATENCIES * 5;
 	pid_t pid = start_collector(sleeps);
 
 	ask(COLLECTOR_LATENCY);
@@ -211,7 +211,7 @@ static void measure_latency(struct bench_variant *variant, bool sleeps)
 /* A byte through a pipe to a process that sleeps in read(), and the clock's value with it. */
 static void measure_pipe(struct bench_variant *variant)
 {
-	uint32_t n = bench_is_quick() ? NR_LATENCIES / 5 : NR_LATENCIES;
+	uint32_t n = bench_is_quick() ? NR_LATENCIES : NR_LATENCIES * 5;
 	int ends[2];
 	pid_t pid;
 

@@ -68,7 +68,7 @@ static void measure(uint32_t area_class, const char *name)
 	};
 	struct bench bench = { .name = name, .unit = "record", .variants = variants,
 			       .question = "What does merging cost beside copying?", .nr_variants = BENCH_NR(variants) };
-	uint32_t repetitions = bench_is_quick() ? 10 : 50;
+	uint32_t repetitions = bench_is_quick() ? 20 : 100;
 
 	bench_must(covbuf_pool_grow(area_class, 3), "covbuf_pool_grow");
 	bench_must(covbuf_owner_create(&options, &size.owner), "covbuf_owner_create");
