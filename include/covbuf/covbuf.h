@@ -20,6 +20,10 @@
  *   start, stop                                       any         any      any: delivers nothing then
  *   collect                                                       any      no
  *
+ * An owner belongs to the process that made it. In a fork child enable, disable, reset and their kin are
+ * refused with -EPERM, and put only drops the child's copy of a reference. A child that is followed may start
+ * sections for its parent's owners, with the handles that were enabled when it was forked.
+ *
  * Errors are negative error numbers; results go through pointers, which a failure leaves alone.
  */
 #ifndef COVBUF_COVBUF_H
@@ -146,7 +150,7 @@ COVBUF_PUBLIC int covbuf_enable(struct covbuf_owner *owner);
  * covbuf_disable() - the owner collects nothing more, locally or remotely; does not wait
  *
  * Raises the sequence: sections that are open end as stale and are counted, and what was finished
- * before can still be collected. Handles stay, and come to life with the next enable.
+ * before can still be collected. Handles are forgotten: the next remote enable names its own.
  *
  * Context: sleeping level; the thread that enabled it, if one did.
  * Errors: -EINVAL: not enabled, or locally by another thread; -EBUSY: this thread has pushed frames

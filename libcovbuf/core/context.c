@@ -123,6 +123,17 @@ COVBUF_NOINSTR struct covb_frame *covb_context_find(const struct covbuf_context 
 
 #define VOID_TOKEN(context, serial) (1ull << 63 | (uint64_t)(context) << 40 | ((serial) & ((1ull << 40) - 1)))
 
+/* A handler in between has given out one of its own. */
+static COVBUF_NOINSTR uint64_t next_void_token(struct covb_context_private *priv)
+{
+	uint64_t last;
+
+	do
+		last = covb_load(&priv->void_tokens);
+	while (!covb_local_cas(&priv->void_tokens, last, last + 1));
+	return last + 1;
+}
+
 /*
  * A frame without an area, with a token, or NULL where they nest deeper than there are any. They do not
  * come back in the order in which they were taken: an append in a handler may put an area in the place
@@ -143,7 +154,7 @@ COVB_RARE struct covb_frame *covb_context_void(struct covbuf_context *ctx)
 		covb_store(&frame->flag, 1);
 		covb_barrier();
 		frame->area = ~0u;
-		frame->token = VOID_TOKEN(priv->slot - covb_engine.contexts, ++priv->void_tokens);
+		frame->token = VOID_TOKEN(priv->slot - covb_engine.contexts, next_void_token(priv));
 		return frame;
 	}
 	return NULL;
@@ -240,6 +251,11 @@ static COVBUF_NOINSTR bool get_private(struct covbuf_context *ctx)
 	}
 	ctx->hint = (uint32_t)(slot - covb_engine.contexts);
 	covb_plat_close_at_exit(ctx);
+	/*
+	 * Full fence: partner is the one in covbuf_detach(), which gives the process slot up. Either it sees this
+	 * context, or the next take of an area sees that the process is off.
+	 */
+	covb_mb();
 	return true;
 }
 

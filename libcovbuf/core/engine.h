@@ -114,10 +114,11 @@ struct covb_context_private {
 struct covbuf_owner {
 	struct covbuf_owner_slot *slot;
 	uint64_t config;	/* COVB_CONFIG(); changes only while the sequence is even */
+	uint64_t state;		/* the slot's, as this process, or the one that it was forked from, claimed it */
 	uint32_t epoch;		/* unique per process: of the current enable; likewise */
 	uint32_t index;
 	uint32_t refs;
-	uint32_t generation;	/* raised when the slot is used again */
+	uint32_t generation;	/* raised by each disable, and when the slot is used again: of its handles */
 	uint32_t nr_handles;
 	bool remote;
 	struct covbuf_context *local; /* context that enabled it */
@@ -141,7 +142,8 @@ struct covb_handle_table;
 
 struct covb_engine {
 	uint32_t state;		/* enum covb_engine_state; release when the rest is there */
-	uint32_t proc;		/* this process's slot; 0 in a kernel */
+	uint32_t proc;		/* this process's slot; 0 in a kernel, and in a fork child that is off */
+	bool inherited;		/* a fork child: owners and handles are copies of its parent's */
 	uint32_t nr_procs, nr_contexts, nr_owners, nr_areas_max;
 	char *base;		/* of the segment */
 	uint64_t limit_bytes;

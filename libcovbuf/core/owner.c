@@ -31,7 +31,7 @@ static bool is_enabled(const struct covbuf_owner *owner)
 /* A new epoch for unique mode. At the wrap all marks are wiped, so that none of an old epoch counts. */
 uint32_t covb_epoch_next(void)
 {
-	if (++covb_engine.epoch >= COVBUF_EPOCH_CONTEXT) {
+	if (++covb_engine.epoch >= COVBUF_EPOCH_LIMIT) {
 		covb_images_sweep();
 		covb_engine.epoch = 1;
 	}
@@ -42,6 +42,15 @@ uint32_t covb_epoch_next(void)
 
 #define OWNER_STATE(generation, proc, state)                                                       \
 	((uint64_t)(generation) << 24 | (uint64_t)(proc) << 8 | (uint64_t)(state))
+
+/*
+ * Not an owner of the process that this one was forked from: that one's sequence, queue and target are not
+ * ours to change. After a detach it still is.
+ */
+static bool is_ours(const struct covbuf_owner *owner)
+{
+	return ((uint32_t)(owner->state >> 8) & 0xffff) == covb_engine.proc && (covb_plat_alive() || !covb_attached());
+}
 
 static struct covbuf_owner *claim_owner_slot(void)
 {
@@ -56,20 +65,25 @@ static struct covbuf_owner *claim_owner_slot(void)
 				     OWNER_STATE((seen >> 24) + 1, covb_engine.proc, COVBUF_OWNER_LIVE))) {
 			covb_engine.owners[i].slot = slot;
 			covb_engine.owners[i].index = i;
+			covb_engine.owners[i].state = OWNER_STATE((seen >> 24) + 1, covb_engine.proc, COVBUF_OWNER_LIVE);
 			return &covb_engine.owners[i];
 		}
 	}
 	return NULL;
 }
 
-/* After a grace period: nobody at sleeping level still looks at it. */
+/*
+ * After a grace period: nobody at sleeping level still looks at it. In a fork child, which has a copy of
+ * its parent's callbacks, it is the parent's to do, and may be done.
+ */
 static void retire(struct covb_rcu_head *head)
 {
 	struct covbuf_owner *owner =
 		(struct covbuf_owner *)((char *)head - offsetof(struct covbuf_owner, rcu));
-	uint64_t seen = covb_load(&owner->slot->state);
+	uint64_t seen = owner->state;
 
-	covb_store_release(&owner->slot->state, (seen & ~0xffull) | COVBUF_OWNER_NONE);
+	if (is_ours(owner))
+		covb_cas_release(&owner->slot->state, &seen, (seen & ~0xffull) | COVBUF_OWNER_NONE);
 }
 
 static void describe(struct covbuf_owner *owner, const struct covbuf_owner_options *options)
@@ -169,6 +183,7 @@ COVBUF_NOINSTR struct covbuf_owner *covb_owner_adopt(uint32_t index)
 	/* the same values whoever writes them */
 	covb_store(&owner->slot, &covb_engine.owner_slots[index]);
 	covb_store(&owner->index, index);
+	covb_store(&owner->state, covb_load(&covb_engine.owner_slots[index].state));
 	covb_store(&owner->generation, 1);
 	covb_store(&owner->epoch, 1);
 	covb_barrier();
@@ -274,6 +289,10 @@ int covbuf_enable(struct covbuf_owner *owner)
 	if (!ctx)
 		return covb_attached() ? -COVB_ESHUTDOWN : -COVB_ENOTCONN;
 	covb_plat_lock();
+	if (!is_ours(owner)) {
+		err = -COVB_EPERM;
+		goto unlock;
+	}
 	if (owner->local) {
 		err = -COVB_EBUSY;
 		goto unlock;
@@ -304,6 +323,10 @@ int covbuf_remote_enable(struct covbuf_owner *owner, const uint64_t *handles, ui
 	if (common_handle && !handle_ok(common_handle, true))
 		return -COVB_EINVAL;
 	covb_plat_lock();
+	if (!is_ours(owner)) {
+		err = -COVB_EPERM;
+		goto unlock;
+	}
 	if (owner->remote) {
 		err = -COVB_EBUSY;
 		goto unlock;
@@ -345,10 +368,25 @@ static int stop_local(struct covbuf_owner *owner, struct covbuf_context *ctx)
 	return 0;
 }
 
+/*
+ * What found a handle of this enable and did not get far finds the owner changed, though it may be enabled
+ * again, with other handles. The sequence is even.
+ */
+static void raise_generation(struct covbuf_owner *owner)
+{
+	uint64_t config = owner->config & UINT32_MAX;
+
+	covb_store(&owner->generation, owner->generation + 1);
+	/* release: after the sequence has become even; partner is the acquire in covb_section_start() */
+	covb_store_release(&owner->config, (uint64_t)owner->generation << 32 | config);
+}
+
 static int disable_locked(struct covbuf_owner *owner)
 {
 	int err;
 
+	if (!is_ours(owner))
+		return -COVB_EPERM;
 	if (!is_enabled(owner))
 		return -COVB_EINVAL;
 	/* first the local area, which belongs to this enable; then the sequence, which ends it */
@@ -357,6 +395,7 @@ static int disable_locked(struct covbuf_owner *owner)
 		return err;
 	remove_handles(owner);
 	raise_sequence(owner);
+	raise_generation(owner);
 	return 0;
 }
 
@@ -405,7 +444,10 @@ int covbuf_reset(struct covbuf_owner *owner)
 
 	covb_plat_lock();
 	local = owner->local != NULL;
-	err = is_enabled(owner) ? stop_local(owner, ctx) : -COVB_EINVAL;
+	if (!is_ours(owner))
+		err = -COVB_EPERM;
+	else
+		err = is_enabled(owner) ? stop_local(owner, ctx) : -COVB_EINVAL;
 	if (err)
 		goto unlock;
 	raise_sequence(owner);
@@ -422,7 +464,7 @@ unlock:
 void covbuf_owner_put(struct covbuf_owner *owner)
 {
 	/* acq_rel: partner is itself; what was done with the other references is done before the owner goes */
-	if (covb_fetch_add_acq_rel(&owner->refs, -1u) != 1)
+	if (covb_fetch_add_acq_rel(&owner->refs, -1u) != 1 || !is_ours(owner))
 		return;
 	covb_plat_lock();
 	if (is_enabled(owner) && disable_locked(owner)) {

@@ -108,7 +108,9 @@ COVBUF_NOINSTR covbuf_token covb_section_start(struct covbuf_context *ctx, struc
 	struct covb_frame *frame;
 
 	if (!(sequence & 1) || COVB_CONFIG_GENERATION(config) != generation ||
-	    covb_load(&slot->sequence) != sequence) {
+	    covb_load(&slot->sequence) != sequence ||
+	    /* after the sequence: then it was one of the owner that the handle meant */
+	    (COVBUF_UNLIKELY(covb_engine.inherited) && covb_load(&slot->state) != owner->state)) {
 		covb_count(ctx, COVBUF_LOST_UNKNOWN);
 		return 0;
 	}
@@ -214,7 +216,7 @@ COVB_WARM covbuf_token covbuf_push(struct covbuf_owner *owner)
 		covb_count(ctx, COVBUF_LOST_SHUT);
 		return 0;
 	}
-	return covb_section_start(ctx, owner, owner->generation, 0, 0);
+	return covb_section_start(ctx, owner, covb_load(&owner->generation), 0, 0);
 }
 
 COVBUF_NOINSTR int covbuf_pop(covbuf_token token)

@@ -187,6 +187,29 @@ static bool holds_an_area(const struct covb_engine *e)
 	return false;
 }
 
+static bool has_a_context(const struct covb_engine *e)
+{
+	for (uint32_t i = 0; i < e->nr_contexts; i++) {
+		uint64_t state = covb_load(&e->contexts[i].state);
+
+		if ((state & 0xff) == COVBUF_CONTEXT_LIVE && ((state >> 8) & 0xffff) == e->proc)
+			return true;
+	}
+	return false;
+}
+
+static bool has_an_owner(const struct covb_engine *e)
+{
+	for (uint32_t i = 0; i < e->nr_owners; i++) {
+		uint64_t state = covb_load(&e->owner_slots[i].state);
+
+		if ((state & 0xff) == COVBUF_OWNER_LIVE && ((state >> 8) & 0xffff) == e->proc &&
+		    !(e->automatic.enabled && e->automatic.owner == i))
+			return true;
+	}
+	return false;
+}
+
 int covbuf_detach(void)
 {
 	if (!covb_attached())
@@ -195,8 +218,13 @@ int covbuf_detach(void)
 	covb_plat_lock();
 	covb_store(covb_alive_word, 0);
 	covb_store_release(&covb_engine.state, COVB_ENGINE_OFF);
-	/* what other threads hold is taken back from the slot when the process has ended */
-	if (!holds_an_area(&covb_engine))
+	/*
+	 * Full fence: partner is the one in get_private() in core/context.c. Either a thread that opens a context
+	 * now sees that we are off, or we see its context.
+	 */
+	covb_mb();
+	/* what other threads hold, and owners, are taken back from the slot when the process has ended */
+	if (!holds_an_area(&covb_engine) && !has_a_context(&covb_engine) && !has_an_owner(&covb_engine))
 		covb_process_leave(covb_segment, covb_engine.proc);
 	covb_plat_unlock();
 	return 0;
@@ -266,8 +294,10 @@ void covb_engine_after_fork(void)
 	uint64_t images = e->images;
 	uint32_t proc;
 
+	e->proc = 0; /* what the parent's slot names is not ours */
 	if (!covb_attached())
 		return;
+	e->inherited = true;
 	covb_context_forget(ctx, false);
 	covb_process_forget(covb_segment);
 	for (uint32_t i = 0; i < e->nr_owners && follow; i++)

@@ -60,8 +60,8 @@ static void in_parent(void)
 static void in_child(void)
 {
 	covb_plat_unlock();
+	covb_engine_after_fork(); /* before callbacks of the parent's run */
 	call_rcu_after_fork_child();
-	covb_engine_after_fork();
 }
 
 int covb_fork_init(void)

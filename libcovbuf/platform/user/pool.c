@@ -22,6 +22,10 @@ int covbuf_area_take(uint32_t area_class, uint64_t **words, uint64_t *nr_words, 
 	frame = covb_pool_take(ctx, area_class);
 	if (!frame)
 		return -ENOSPC;
+	/* Nobody's records: the entry still describes the area's last user. Partner: as in covb_area_describe(). */
+	covb_store(&covb_engine.areas[frame->area].owner, 0);
+	covb_store(&covb_engine.areas[frame->area].kind, COVBUF_LINEAR);
+	covb_wmb();
 	*words = frame->start;
 	*nr_words = covbuf_class_words(area_class);
 	*ticket = TICKET(frame->area, frame->flag);
