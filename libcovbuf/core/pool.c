@@ -61,6 +61,11 @@ static COVBUF_NOINSTR struct covb_frame *try_area(uint32_t i, uint32_t area_clas
 		return NULL;
 	if (COVBUF_UNLIKELY(!covb_flag_take(area, covb_engine.proc, &flag)))
 		return NULL;
+	/* again: the maker may have retired the entry and made another of it between the two looks */
+	if (COVBUF_UNLIKELY(covb_load(&area->area_class) != area_class)) {
+		covb_flag_give(area, flag);
+		return NULL;
+	}
 	frame->flag = flag;
 	if (!is_set_up(frame, area, area_class) && COVBUF_UNLIKELY(!set_up(frame, area, area_class))) {
 		/* nobody's: an entry that makes no sense is left out of the pool */
