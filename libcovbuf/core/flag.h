@@ -65,9 +65,11 @@ COVBUF_INLINE COVBUF_NOINSTR bool covb_flag_give(struct covbuf_area *area, uint6
  */
 COVBUF_INLINE COVBUF_NOINSTR bool covb_ring_busy(const struct covbuf_area *area)
 {
+	if (COVBUF_LIKELY(covb_load(&area->kind) != COVBUF_RING))
+		return false; /* the kind stays while the area is ours */
 	covb_mb(); /* partner: the fence in covb_ring_drain_live(); either it sees our flag, or we see it */
 	/* acquire: partner is the consumer's release; its last mark is there */
-	return covb_load(&area->kind) == COVBUF_RING && covb_load_acquire(&area->draining);
+	return covb_load_acquire(&area->draining);
 }
 
 #endif

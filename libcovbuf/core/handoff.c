@@ -170,9 +170,9 @@ void covb_queue_drop(struct covbuf_owner *owner)
 	struct covb_frame frame;
 	uint32_t area;
 
-	while (covb_queue_next(head, &area, &head)) {
+	for (uint32_t n = 0; n < covb_engine.nr_areas_max && covb_queue_next(head, &area, &head); n++) {
 		if (!covb_queue_claim(area, &frame))
-			break;
+			continue; /* the audit takes what a dead process had pushed and is on no queue any more */
 		if (covb_ring_busy(&covb_engine.areas[area])) {
 			if (covb_flag_move(&covb_engine.areas[area], &frame.flag, covb_engine.proc, COVBUF_AREA_QUEUED))
 				covb_queue_push(owner->slot, covb_engine.areas, area);

@@ -116,6 +116,9 @@ static COVBUF_NOINSTR void merge_queue(struct covbuf_owner *owner)
 	for (uint32_t n = 0; n < covb_engine.nr_areas_max && covb_queue_next(list, &area, &list); n++) {
 		if (!covb_queue_claim(area, &frame))
 			continue;
+		/* of the slot's last owner; it comes back when the process ends: nothing here waits for a consumer */
+		if (covb_ring_busy(&covb_engine.areas[area]))
+			continue;
 		if (covb_load(&covb_engine.areas[area].sequence) != covb_load(&owner->slot->sequence)) {
 			covb_pool_discard(&nobody, &frame, &owner->slot->stale);
 			continue;
