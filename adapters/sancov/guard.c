@@ -8,15 +8,6 @@
 
 void __sanitizer_cov_trace_pc_guard(uint32_t *guard);
 
-#if !defined(COVBUF_SANCOV_TRACE_ONLY)
-/* Only where a context keeps marks of its own. */
-COVBUF_INLINE COVBUF_NOINSTR uint32_t guard_site(const uint32_t *guard)
-{
-	const struct covbuf_image *image = covb_image_of_guard(guard);
-
-	return image ? image->site_base + (uint32_t)(guard - image->guards) : UINT32_MAX;
-}
-
 #if defined(COVBUF_SANCOV_INLINE)
 
 /*
@@ -35,6 +26,32 @@ COVBUF_INLINE COVBUF_NOINSTR uint64_t guard_pc(const uint32_t *guard, uint64_t h
 	block = table->pcs[2 * (guard - image->guards)];
 	return COVBUF_LIKELY(block > 1) ? block + 1 : here;
 }
+
+/*
+ * Recording every time, the guard remembers what the table says: how far from here, which is negative,
+ * since text comes before data, and so is no epoch. A guard that is a mark stays one.
+ */
+#define COVB_ANCHOR ((uint64_t)(uintptr_t)&covbuf_this_image)
+
+COVB_COLD __attribute__((cold)) void append_guard_unmarked(struct covbuf_context *ctx, uint64_t *slot, uint64_t here,
+							   uint32_t *guard)
+{
+	uint64_t pc = guard_pc(guard, here);
+	int64_t distance = (int64_t)(pc - COVB_ANCHOR);
+	uint32_t unseen = 0;
+
+	if (distance < 0 && distance >= INT32_MIN)
+		covb_cas(guard, &unseen, (uint32_t)distance); /* relaxed: whoever sees it has all of it */
+	covb_append_pc_unmarked(ctx, slot, pc, guard);
+}
+
+#define COVB_GUARD_TELLS(value) COVBUF_LIKELY((int32_t)(value) < 0)
+#define COVB_GUARD_PC(value) (COVB_ANCHOR + (uint64_t)(int64_t)(int32_t)(value))
+
+#endif
+
+#if !defined(COVBUF_SANCOV_TRACE_ONLY)
+#if defined(COVBUF_SANCOV_INLINE)
 
 /* A site's first, out of line: it happens once, and there are many sites. */
 COVB_COLD __attribute__((cold)) void append_guard_first(struct covbuf_context *ctx, uint64_t *slot, uint64_t here,
@@ -60,13 +77,57 @@ COVBUF_INLINE COVBUF_NOINSTR void append_guard_first(struct covbuf_context *ctx,
 
 #endif
 
+/* Only where a context keeps marks of its own. */
+COVBUF_INLINE COVBUF_NOINSTR uint32_t guard_site(const uint32_t *guard)
+{
+	const struct covbuf_image *image = covb_image_of_guard(guard);
+
+	return image ? image->site_base + (uint32_t)(guard - image->guards) : UINT32_MAX;
+}
+
 COVB_COLD void append_guard_seen(struct covbuf_context *ctx, uint64_t *slot, uint64_t here, const uint32_t *guard)
 {
 	covb_append_pc_seen(ctx, slot, guard_pc(guard, here), guard_site(guard));
 }
+
 #endif
 
-#if defined(COVBUF_SANCOV_TRACE_ONLY)
+#if defined(COVBUF_SANCOV_INLINE)
+
+COVB_HOT void __sanitizer_cov_trace_pc_guard(uint32_t *guard)
+{
+	struct covbuf_context *ctx = covbuf_context();
+	uint32_t value;
+	uint64_t *slot;
+#if !defined(COVBUF_SANCOV_TRACE_ONLY)
+	uint32_t epoch;
+#endif
+
+	if (covb_context_missing(ctx))
+		return;
+	value = covb_load(guard);
+#if !defined(COVBUF_SANCOV_TRACE_ONLY)
+	epoch = covb_load(&ctx->epoch);
+	if (COVBUF_LIKELY(value == epoch))
+		return;
+#endif
+	slot = covb_slot_pc(ctx);
+	if (COVBUF_LIKELY(!slot))
+		return;
+#if !defined(COVBUF_SANCOV_TRACE_ONLY)
+	if (epoch < COVBUF_EPOCH_CONTEXT)
+		append_guard_first(ctx, slot, COVB_CALLER(), guard, epoch);
+	else if (COVBUF_UNLIKELY(epoch == COVBUF_EPOCH_CONTEXT))
+		append_guard_seen(ctx, slot, COVB_CALLER(), guard);
+	else
+#endif
+	if (COVB_GUARD_TELLS(value))
+		covb_append_pc_unmarked(ctx, slot, COVB_GUARD_PC(value), guard);
+	else
+		append_guard_unmarked(ctx, slot, COVB_CALLER(), guard);
+}
+
+#elif defined(COVBUF_SANCOV_TRACE_ONLY)
 
 COVB_HOT void __sanitizer_cov_trace_pc_guard(uint32_t *guard)
 {
@@ -92,14 +153,12 @@ COVB_HOT void __sanitizer_cov_trace_pc_guard(uint32_t *guard)
 	if (covb_context_missing(ctx))
 		return;
 	epoch = covb_load(&ctx->epoch);
-#if !defined(COVBUF_SANCOV_INLINE)
 	if (COVBUF_LIKELY(epoch == COVBUF_EPOCH_NONE)) { /* no guard word holds it: not even a look at this one */
 		slot = covb_slot_pc(ctx);
 		if (COVBUF_LIKELY(slot != NULL))
 			covb_append_pc_unmarked(ctx, slot, COVB_CALLER(), guard);
 		return;
 	}
-#endif
 	if (COVBUF_LIKELY(covb_load(guard) == epoch))
 		return;
 	slot = covb_slot_pc(ctx);

@@ -36,6 +36,12 @@ struct covb_frame;
 #define COVBUF_EPOCH_CONTEXT 0xfffffffeu
 
 /*
+ * Epochs are below: what a guard word holds from here on is no mark, but an adapter's, which may keep there
+ * what it likes while the site is unseen. The last two are taken, as above.
+ */
+#define COVBUF_EPOCH_LIMIT 0x80000000u
+
+/*
  * Written by its own thread only, and by handlers that interrupt it, which leave it as they found it.
  * 128 bytes with reserve: static TLS of a library that is opened late is scarce.
  */

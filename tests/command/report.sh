@@ -56,6 +56,22 @@ if build_clang called -O2 && [ -e "$COVBUF_LTO" ] &&
 	check "which are some" test -s inlined.lines
 fi
 
+# The same bitcode, its callbacks called and inlined: what was reached of each function, and how often.
+if [ -n "$CLANG" ] && [ -e "$COVBUF_LTO" ] && "$CLANG" -O2 -g -flto -fsanitize-coverage=trace-pc-guard,pc-table \
+	-mllvm -sanitizer-coverage-prune-blocks=0 -c "$here/program.c" -o same.o &&
+	"$CLANG" -O2 -flto -fuse-ld=lld same.o -o called "${link[@]}" 2> /dev/null; then
+	# shellcheck disable=SC2086
+	"$CLANG" -O2 -flto -fuse-ld=lld same.o -o inlined ${COVBUF_LINK//$COVBUF_CALLED/$COVBUF_LTO} 2> /dev/null
+	for way in unique trace; do
+		for name in called inlined; do
+			"$COVBUF" run -q --force --$way -o $name.covbuf ./$name 10
+			"$COVBUF" report --functions $name.covbuf > $name.functions
+		done
+		check "inlined, $way: the points that were reached" cmp called.functions inlined.functions
+		check "inlined, $way: which are some" grep -qE "^work +[1-9]" inlined.functions
+	done
+fi
+
 # Formats.
 "$COVBUF" run -q --force -o rec ./gcc 10
 expect "the table" 0 "^Total +[0-9]+/[0-9]+ +[0-9.]+% +[0-9]+/[0-9]+ +[0-9.]+%" "$COVBUF" report rec
