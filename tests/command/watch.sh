@@ -17,7 +17,7 @@ expect "top without a terminal" 1 "needs a terminal; --once" "$COVBUF" top live
 expect "top's delay" 2 "not between" "$COVBUF" top -d 0 live
 expect "ls" 0 " +$pid +1 +segment +.*live" "$COVBUF" ls "$dir"
 expect "ls of what is none" 1 "covbuf ls: program.o: " "$COVBUF" ls program.o
-if command -v script > /dev/null; then
+if command -v script > /dev/null && [ -c /dev/ptmx ] && [ -d /dev/pts ]; then
 	(sleep 1; printf q) | TERM=xterm timeout 20 script -qec "'$COVBUF' top -d 0.2 live" /dev/null > screen 2>&1
 	check "top on a terminal" grep -q "Records/s" screen
 fi
