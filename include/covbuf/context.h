@@ -86,8 +86,8 @@ struct covbuf_image {
  * an engine runs on and records nothing.
  *
  * Context: sleeping level.
- * Ordering: tls_offset is written last, release; callbacks of other threads that read it relaxed see
- * the rest through the address dependency on the context, or 0.
+ * Ordering: tls_offset is written last, release; callbacks of other threads read it relaxed, and the
+ * addresses of the slow half behind a fence.
  * Errors: -EPROTO for another ABI; -EALREADY if it is attached.
  * Return: 0 or a negative error number.
  */

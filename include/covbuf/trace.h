@@ -21,12 +21,16 @@
 
 COVBUF_BEGIN_DECLS
 
-/* How this image reaches the out-of-line half: by name, or through the image's own words. */
+/*
+ * How this image reaches the out-of-line half: by name, or through the image's own words. Those are read
+ * behind a fence, partner: the release of tls_offset in covbuf_image_attach(). Without it POWER may have read
+ * the word before it read the offset, and find no function there.
+ */
 #if defined(COVBUF_IMAGE)
-#define COVB_SLOW_PC ((COVBUF_SLOW_CALL bool (*)(uint64_t *, uint64_t))covbuf_this_image.slow_pc)
+#define COVB_SLOW_PC (covb_rmb(), (COVBUF_SLOW_CALL bool (*)(uint64_t *, uint64_t))covbuf_this_image.slow_pc)
 #define COVB_SLOW_CMP                                                                              \
-	((COVBUF_SLOW_CALL bool (*)(uint64_t *, uint64_t, uint64_t, uint64_t,                      \
-				    uint64_t))covbuf_this_image.slow_cmp)
+	(covb_rmb(), (COVBUF_SLOW_CALL bool (*)(uint64_t *, uint64_t, uint64_t, uint64_t,          \
+						uint64_t))covbuf_this_image.slow_cmp)
 #else
 #define COVB_SLOW_PC covbuf_append_slow_pc
 #define COVB_SLOW_CMP covbuf_append_slow_cmp

@@ -259,7 +259,8 @@ static void begin(struct covbuf_owner *owner)
 {
 	if (is_enabled(owner))
 		return;
-	covb_store(&owner->epoch, covb_epoch_next());
+	/* release: after the sequence became even; partner is the acquire in covb_section_start() */
+	covb_store_release(&owner->epoch, covb_epoch_next());
 	covb_queue_drop(owner); /* what an earlier enable left uncollected is stale from now on */
 	raise_sequence(owner);
 }
