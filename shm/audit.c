@@ -190,6 +190,7 @@ int64_t covb_audit_process(struct covbuf_segment *segment, uint32_t proc, covbuf
 	if (err)
 		return err;
 	d.proc = proc;
+	d.discards = !fn;
 	err = covb_drain_run(&d, audit_proc);
 	if (out)
 		*out = d.sum;

@@ -43,6 +43,7 @@ struct covb_drain {
 	uint8_t *queued;	/* a byte per area: whether a queue has it; audit only */
 	uint64_t *copy;		/* room for the largest area */
 	bool in_place;		/* the storage cannot shrink: batches are read where they are */
+	bool discards;		/* nobody is there to visit: what is given back is counted as dropped */
 	bool damaged;		/* something was found that cannot be, and was left alone or dropped */
 	uint32_t proc;		/* audit: whose */
 	struct covb_guard guard;

@@ -149,9 +149,12 @@ int covb_drain_deliver(struct covb_drain *d, uint32_t i, uint64_t flag, bool lef
 	d->sum.records += scan.records;
 	if (scan.records || !left)
 		err = covb_drain_visit(d, &area, words, scan.nr_words);
-	if (scan.records && covb_drain_keeps(d, area.owner - 1))
+	if (scan.records && covb_drain_keeps(d, area.owner - 1)) {
 		covb_flag_move(&d->segment->areas[i], &flag, 0, COVBUF_AREA_ENDED);
-	else
+	} else {
+		if (d->discards)
+			drop(d, &area, scan.records);
 		give_back(d, i, flag, &area);
+	}
 	return err;
 }

@@ -206,7 +206,7 @@ struct covbuf_owner_slot {
 	uint32_t queue __attribute__((aligned(COVBUF_LINE_BYTES)));
 	uint32_t merging;	/* who merges, 0: nobody; see merge.c */
 	uint64_t queued;	/* areas ever pushed; relaxed, by pushers */
-	uint64_t stale;		/* records dropped by readers because they belong to an earlier enable */
+	uint64_t stale;		/* records dropped: of an earlier enable, or a dead process's when nobody was there to read */
 	uint64_t merge_lost;	/* records that did not fit into the target */
 	uint32_t taking;	/* like queue: what the consumer has in its hands and not claimed yet; consumer */
 	uint32_t reserved1;

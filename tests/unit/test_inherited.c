@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "libcovbuf/core/engine.h"
+#include "shm/shm.h"
 
 #define HANDLE(n) (COVBUF_SUBSYSTEM_USER | (n))
 
@@ -178,4 +179,29 @@ Test(inherited, a_detached_process_keeps_its_slot_while_it_has_owners)
 	cr_assert_eq(proc.state & 0xff, COVBUF_PROC_LIVE);
 	covbuf_owner_put(owner);
 	cr_assert_eq(covb_load(&owner->slot->sequence) & 1, 0);
+}
+
+/* A process that finds no free slot has the dead ones taken back, and is no reader of what they recorded. */
+Test(inherited, what_a_dead_process_recorded_is_counted_if_nobody_reads_it)
+{
+	struct covbuf_segment_options options = {
+		.limit_bytes = 64u << 20, .initial_bytes = 4u << 20, .automatic = { .enabled = 1 },
+	};
+	struct covbuf_drained drained;
+	struct covbuf_segment *segment;
+	pid_t pid;
+
+	cr_assert_eq(covbuf_segment_create(NULL, &options, &segment, NULL), 0);
+	pid = fork();
+	if (!pid) {
+		if (covbuf_attach_segment(segment))
+			_exit(1);
+		covbuf_trace_pc(1);
+		covbuf_trace_pc(2);
+		_exit(0);
+	}
+	cr_assert_eq(waitpid(pid, NULL, 0), pid);
+	cr_assert_eq(covb_audit_process(segment, 1, NULL, NULL, &drained), 1);
+	cr_assert_eq(drained.records, 2);
+	cr_assert_eq(segment->owners[0].stale, 2);
 }
