@@ -4,7 +4,8 @@
  * set, to see which instructions it has; then again and again with a breakpoint at one of them, whose
  * handler does what a signal handler might do, and may itself be interrupted at an instruction of its
  * own. (Stepping each time would cost a trap for each instruction.) Afterwards the books must balance to
- * the record: emitted = found + lost, each record in its own section, every area free and zero.
+ * the record: emitted = found + lost, each record in its own section, every area free and zero. A reader
+ * sees whole records at any instruction.
  *
  *   every instruction of each operation, with each kind of handler
  *   an append's few instructions, by every instruction of a handler that starts and stops a section
@@ -345,6 +346,7 @@ static void section_late(void)
 	stop(token, outer);
 }
 
+static void emit_four(void) { emit_many(4); }
 static void section_of_plain(void) { section_of(PLAIN); }
 static void section_of_grow(void) { section_of(GROW); }
 static void section_of_cmp(void) { section_of(CMP); }
@@ -419,6 +421,46 @@ static void unwound(void)
 	emit();
 }
 
+/* What a reader sees at this instruction: records that are whole, or none. */
+static void look(void)
+{
+	for (uint32_t i = 0; i < covb_load_acquire(covb_engine.nr_areas); i++) {
+		const struct covbuf_area *area = &covb_engine.areas[i];
+		const uint64_t *words = (const uint64_t *)(covb_engine.base + area->offset_bytes);
+		struct stamp s;
+
+		if (COVBUF_FLAG_STATE(area->flag) != COVBUF_AREA_HELD || area->mode != COVBUF_MODE_CMP ||
+		    area->kind == COVBUF_COUNTED)
+			continue;
+		for (uint32_t k = 0; k + COVBUF_CMP_WORDS <= area->nr_words; k += COVBUF_CMP_WORDS)
+			if (stamp_read(words[k + 3], &s) && !stamp_whole(&words[k], COVBUF_MODE_CMP))
+				check_fail("%#lx is seen when it is not whole", words[k + 3]);
+	}
+}
+
+static void drain(unsigned int flags)
+{
+	struct covbuf_drained drained;
+	struct check_floor floor;
+
+	check_take_floor(&floor);
+	if (covbuf_drain(test.segment, flags, check_batch, &floor, &drained))
+		check_fail("cannot drain");
+	/*
+	 * Nothing is stale or cut short here. But an append that found its ring full, and was interrupted by
+	 * a consumer and appends before it put the index back, leaves a slot for the next one to fill.
+	 */
+	if (drained.lost >= NR_LEVELS)
+		check_fail("%lu slots were claimed and never filled", drained.lost);
+}
+
+/* The consumer takes what there is in rings; then there is room for what follows. */
+static void consume(void)
+{
+	UNSTEPPED(drain(COVBUF_DRAIN_LIVE));
+	emit_many(2);
+}
+
 /* ---- operations: the state they begin in, and what is stepped -------------------------------- */
 
 struct operation {
@@ -440,6 +482,7 @@ static const struct operation operations[] = {
 	{ "append cmp and grow", GROW_CMP, 0, 0, emit },
 	{ "append to a ring", RING, -1, 0, emit },
 	{ "append to a full ring", RING, 1, 0, emit },
+	{ "appends where a ring ends", RING, 1, 0, emit_four },
 	{ "append once", UNIQUE, -1, 0, marked },
 	{ "section", PLAIN, -1, 0, section_of_plain },
 	{ "section in a full area", PLAIN, 0, 0, section_of_plain },
@@ -460,7 +503,7 @@ static const struct operation operations[] = {
 
 static const body_fn handlers[] = {
 	emit, section_of_plain, section_of_cmp, section_of_kcov, full_section, section_without, nested_sections,
-	give_areas, full_ring_section, full_cmp_section, abandoned_section, section_late, apart, ticket, unwound, marked,
+	give_areas, full_ring_section, full_cmp_section, abandoned_section, section_late, apart, ticket, unwound, marked, consume,
 };
 #define NR_HANDLERS (sizeof(handlers) / sizeof(handlers[0]))
 
@@ -473,18 +516,11 @@ static uint64_t lost_records(void)
 
 static void collect_all(void)
 {
-	struct check_floor floor;
 	uint64_t *words, nr_words;
 
-	check_take_floor(&floor);
-	for (uint32_t k = 0; k < NR_KINDS; k++) {
-		if (k == KCOV) {
-			covbuf_owner_target(test.owner[k], &words, &nr_words);
-			check_target(words, nr_words, COVBUF_MODE_PC);
-		} else if (covbuf_collect(test.owner[k], check_batch, &floor) < 0) {
-			check_fail("cannot collect");
-		}
-	}
+	covbuf_owner_target(test.owner[KCOV], &words, &nr_words);
+	check_target(words, nr_words, COVBUF_MODE_PC);
+	drain(0);
 }
 
 struct place {
@@ -591,6 +627,10 @@ static void every_instruction(void)
 			struct place place = { &traces[o], at };
 
 			run(&operations[o], &place, handlers[below(NR_HANDLERS)], NULL, NULL);
+			if (kinds[operations[o].kind].mode == COVBUF_MODE_CMP)
+				run(&operations[o], &place, look, NULL, NULL);
+			if (kinds[operations[o].kind].kind == COVBUF_RING)
+				run(&operations[o], &place, consume, NULL, NULL);
 		}
 }
 
@@ -651,6 +691,8 @@ static int begin(void)
 		return -1;
 	if (!err)
 		err = covbuf_attach_segment(test.segment);
+	if (!err)
+		err = covbuf_segment_consume(test.segment);
 	if (err || check_init(1))
 		return -1;
 	covb_sites_reserve(NR_LEVELS);
