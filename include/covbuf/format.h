@@ -94,7 +94,7 @@ struct covbuf_auto {
 
 /* Per size class, on a line of its own. */
 struct covbuf_class {
-	uint32_t hint;		/* index to look at first; any value is safe. relaxed, by whoever gives */
+	uint32_t hint;		/* index to look at first; any value is safe. relaxed, by the maker and by takers */
 	uint32_t grown;		/* areas made so far, by the maker, relaxed: a change means another try may succeed */
 	uint32_t wanted;	/* takes that found none, relaxed, by takers; the maker grows when it moves */
 	uint32_t reserved[29];

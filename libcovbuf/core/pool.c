@@ -97,12 +97,18 @@ static COVB_LONG struct covb_frame *scan(uint32_t from, uint32_t probes, uint32_
 /* The area that the context had last is another's, or of another class. */
 static COVB_LONG struct covb_frame *search(struct covbuf_context *ctx, uint32_t nr_areas, uint32_t area_class)
 {
+	struct covbuf_class *class = &covb_engine.classes[area_class];
 	struct covb_frame *frame = scan(ctx->hint, NEAR_PROBES, nr_areas, area_class);
 
-	if (COVBUF_UNLIKELY(!frame))
-		frame = scan(covb_load(&covb_engine.classes[area_class].hint), FAR_PROBES, nr_areas, area_class);
 	if (COVBUF_UNLIKELY(!frame)) {
-		covb_fetch_add(&covb_engine.classes[area_class].wanted, 1);
+		uint32_t from = covb_load(&class->hint);
+
+		/* relaxed: any value is safe. Moved on, so that whoever looks next does not look at the same again */
+		frame = scan(from, FAR_PROBES, nr_areas, area_class);
+		covb_store(&class->hint, (frame ? frame->area + 1 : from + FAR_PROBES) % (nr_areas ? nr_areas : 1));
+	}
+	if (COVBUF_UNLIKELY(!frame)) {
+		covb_fetch_add(&class->wanted, 1);
 		return NULL;
 	}
 	ctx->hint = frame->area;

@@ -34,6 +34,30 @@ Test(pool, every_area_can_be_taken_once)
 	cr_assert_eq(free_areas(), all);
 }
 
+static void *take_and_keep(void *arg)
+{
+	uint64_t *words, nr_words, ticket;
+
+	if (!covbuf_area_take(0, &words, &nr_words, &ticket))
+		++*(uint32_t *)arg;
+	return NULL;
+}
+
+/* Each begins to look where it never had an area, and all areas before are taken for good. */
+Test(pool, a_thread_finds_what_is_free_behind_many_that_are_not)
+{
+	uint32_t taken = 0, all;
+	pthread_t thread;
+
+	attach_with(700);
+	all = free_areas();
+	for (uint32_t i = 0; i < all; i++) {
+		cr_assert_eq(pthread_create(&thread, NULL, take_and_keep, &taken), 0);
+		pthread_join(thread, NULL);
+	}
+	cr_assert_eq(taken, all);
+}
+
 Test(pool, areas_have_guard_words_behind_them)
 {
 	uint64_t *words, nr_words, ticket;
