@@ -40,7 +40,7 @@ COVB_COLD __attribute__((cold)) void append_guard_unmarked(struct covbuf_context
 	int64_t distance = (int64_t)(pc - COVB_ANCHOR);
 	uint32_t unseen = 0;
 
-	if (distance < 0 && distance >= INT32_MIN)
+	if (!covb_load(guard) && distance < 0 && distance >= INT32_MIN)
 		covb_cas(guard, &unseen, (uint32_t)distance); /* relaxed: whoever sees it has all of it */
 	covb_append_pc_unmarked(ctx, slot, pc, guard);
 }

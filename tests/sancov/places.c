@@ -132,9 +132,6 @@ static void storm(void)
 	struct covbuf_mark mark;
 #endif
 
-	/* opens the context: a handler that interrupts that is not recorded */
-	calls++;
-	point_1();
 	signal(SIGALRM, handle);
 	signal(SIGUSR1, handle_nested);
 	setitimer(ITIMER_REAL, &timer, NULL);
@@ -153,6 +150,87 @@ static void storm(void)
 	}
 	setitimer(ITIMER_REAL, &off, NULL);
 	printf("called %u handled %d jumps %d\n", calls, (int)handled, (int)jumps);
+}
+
+/* ---- the first callback of a thread, interrupted --------------------------------------------- */
+
+#define NR_OPENINGS 400 /* at most: until handlers have run often enough */
+#define ENOUGH_HANDLED 300
+
+static unsigned int opened_calls, opened_handled, opened_jumps;
+static __thread sigjmp_buf before_opening;
+static __thread volatile int may_jump;
+static pthread_barrier_t begin;
+static volatile int stop_killing;
+
+static void handle_opening(int sig)
+{
+	(void)sig;
+	__atomic_fetch_add(&opened_handled, 1, __ATOMIC_RELAXED);
+	point_2();
+	if (jump && may_jump) {
+		may_jump = 0;
+		__atomic_fetch_add(&opened_jumps, 1, __ATOMIC_RELAXED);
+		siglongjmp(before_opening, 1);
+	}
+}
+
+static void *open_context(void *arg)
+{
+	sigset_t blocked;
+#if defined(HAVE_ENGINE)
+	struct covbuf_mark mark;
+
+	covbuf_mark(&mark);
+#endif
+	pthread_barrier_wait(&begin);
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGUSR2);
+	/* unwinding ends the section that the mark is before: a handler in the middle of that is not recorded */
+	pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+	if (sigsetjmp(before_opening, 1)) {
+#if defined(HAVE_ENGINE)
+		covbuf_unwind(&mark);
+#endif
+	} else {
+		may_jump = 1;
+	}
+	pthread_sigmask(SIG_UNBLOCK, &blocked, NULL);
+	__atomic_fetch_add(&opened_calls, 1, __ATOMIC_RELAXED);
+	point_1();
+	may_jump = 0;
+	/* no more: a thread that ends records until its context is closed */
+	pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+	pthread_barrier_wait(&begin);
+	return arg;
+}
+
+static void *kill_often(void *arg)
+{
+	while (!stop_killing)
+		pthread_kill(*(pthread_t *)arg, SIGUSR2);
+	return NULL;
+}
+
+static void interrupt_openings(void)
+{
+	pthread_t thread, killer;
+
+	signal(SIGUSR2, handle_opening);
+	pthread_barrier_init(&begin, NULL, 2);
+	for (unsigned int i = 0; i < NR_OPENINGS && opened_handled < ENOUGH_HANDLED; i++) {
+		stop_killing = 0;
+		if (pthread_create(&thread, NULL, open_context, NULL))
+			exit(1);
+		if (pthread_create(&killer, NULL, kill_often, &thread))
+			exit(1);
+		pthread_barrier_wait(&begin);
+		pthread_barrier_wait(&begin);
+		stop_killing = 1;
+		pthread_join(killer, NULL);
+		pthread_join(thread, NULL);
+	}
+	printf("called %u handled %u jumps %u\n", opened_calls, opened_handled, opened_jumps);
 }
 
 static void exec_again(char **argv)
@@ -205,6 +283,11 @@ int main(int argc, char **argv)
 	} else if (!strcmp(scene, "storm_jump")) {
 		jump = 1;
 		storm();
+	} else if (!strcmp(scene, "opening")) {
+		interrupt_openings();
+	} else if (!strcmp(scene, "opening_jump")) {
+		jump = 1;
+		interrupt_openings();
 	} else if (!strcmp(scene, "exec")) {
 		point_1();
 		exec_again(argv);

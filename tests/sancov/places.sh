@@ -75,10 +75,10 @@ scene() { # NAME EXPECTED [FLAGS OF THE SEGMENT]
 	fi
 }
 
-counts() { # NAME: as many records as the program says it made, but for what longjmp cut short
+counts() { # NAME [FLAGS OF THE SEGMENT]: as many records as the program says it made, but for what longjmp cut short
 	local c1 c2 called handled jumps
 	rm -f recording
-	./segment make "$PWD/recording"
+	./segment make "$PWD/recording" "${@:2}"
 	COVBUF_SEGMENT=$PWD/recording LD_PRELOAD=$preload ./places "$1" > out
 	read -r _ called _ handled _ jumps < out
 	./segment dump recording "$module" | addr2line -f -e "$module" > names
@@ -117,6 +117,8 @@ if [ "$form" != counters ]; then
 	scene cancel "${early}point_1 point_1 point_2 "
 	scene fork "${early}point_1 point_3 point_2 " follow
 	counts storm
+	counts opening large
 	[ "$form" = preload ] || counts storm_jump
+	[ "$form" = preload ] || counts opening_jump large
 fi
 exit $failed

@@ -26,6 +26,8 @@ static int make(const char *path, int argc, char **argv)
 			options.automatic.flags |= COVBUF_AUTO_UNIQUE;
 		else if (!strcmp(argv[i], "context"))
 			options.automatic.flags |= COVBUF_AUTO_UNIQUE_CONTEXT;
+		else if (!strcmp(argv[i], "large"))
+			options.initial_bytes = 32 << 20;
 		else if (!strcmp(argv[i], "follow"))
 			options.automatic.flags |= COVBUF_AUTO_FOLLOW;
 	}
