@@ -87,13 +87,22 @@ COVBUF_PUBLIC int covbuf_attach_segment(struct covbuf_segment *segment);
  */
 COVBUF_PUBLIC int covbuf_detach(void);
 
-/* covbuf_segment_fd() - descriptor of the attached segment, close-on-exec, or -ENOTCONN. The engine's: dup() it. */
+/**
+ * covbuf_segment_fd() - descriptor of the attached segment
+ *
+ * Close-on-exec, and the engine's: dup() it to keep it or to hand it on.
+ * Context: async signal handler. Errors: -ENOTCONN.
+ */
 COVBUF_PUBLIC int covbuf_segment_fd(void);
 
-/* The attached segment, or NULL; valid as long as the process. For the reading interfaces. */
+/**
+ * covbuf_attached_segment() - the attached segment, for the interfaces of <covbuf/segment.h>
+ *
+ * Context: async signal handler. Return: NULL if none is attached; else valid as long as the process is.
+ */
 COVBUF_PUBLIC struct covbuf_segment *covbuf_attached_segment(void);
 
-/* "1.0.0" */
+/* covbuf_version() - the library's version, such as "1.0.0". Context: any. */
 COVBUF_PUBLIC const char *covbuf_version(void);
 
 /* ---- owners ---------------------------------------------------------------------------------- */
@@ -253,7 +262,7 @@ COVBUF_PUBLIC void covbuf_set_common_handle(uint64_t handle);
  */
 COVBUF_PUBLIC covbuf_token covbuf_push(struct covbuf_owner *owner);
 
-/* covbuf_pop() - the same as covbuf_remote_stop(). */
+/* covbuf_pop() - end what covbuf_push() began. Context, ordering, errors: as covbuf_remote_stop(), which it is. */
 COVBUF_PUBLIC int covbuf_pop(covbuf_token token);
 
 /* Where the stack of frames stood. */
@@ -287,7 +296,9 @@ COVBUF_PUBLIC int covbuf_unwind(const struct covbuf_mark *mark);
  * Not needed for exactness: a handler that does nothing records into what it interrupted. Raises the
  * signal level, so that a stop of the interrupted code's section in the handler is refused.
  *
- * Context: async signal handler. Return: a token for covbuf_signal_leave(), never 0.
+ * Context: async signal handler. Lock-free.
+ * Errors, of leave: -EINVAL: nothing was entered, or the frame is gone.
+ * Return: a token for covbuf_signal_leave(), never 0.
  */
 COVBUF_PUBLIC covbuf_token covbuf_signal_enter(struct covbuf_owner *owner);
 COVBUF_PUBLIC int covbuf_signal_leave(covbuf_token token);
@@ -300,7 +311,13 @@ COVBUF_PUBLIC int covbuf_signal_leave(covbuf_token token);
  */
 COVBUF_PUBLIC int covbuf_record(uint64_t value);
 
-/* The calling thread's loss counters, by enum covbuf_loss. Errors: -ENOTCONN: it has no context. */
+/**
+ * covbuf_losses() - the calling thread's loss counters
+ * @lost: by enum covbuf_loss; units as there
+ *
+ * Counts since the thread's context was opened; a reader finds the same in the context's slot.
+ * Context: async signal handler. Errors: -ENOTCONN: it has no context.
+ */
 COVBUF_PUBLIC int covbuf_losses(uint64_t lost[COVBUF_NR_LOSSES]);
 
 /* ---- collecting, in the same process or another ---------------------------------------------- */
@@ -336,7 +353,14 @@ typedef int (*covbuf_batch_fn)(const struct covbuf_batch *batch, void *arg);
  */
 COVBUF_PUBLIC int covbuf_collect(struct covbuf_owner *owner, covbuf_batch_fn fn, void *arg);
 
-/* Sleep until something was queued for any owner since the last collect, or timeout_ms passed. 0 or -ETIMEDOUT. */
+/**
+ * covbuf_wait() - sleep until something is queued for any owner of the segment
+ * @timeout_ms: at most so long
+ *
+ * Context: sleeping level. Ordering: a full fence between saying that it waits and looking at the queues;
+ * partner: the one after each push (libcovbuf/core/handoff.c), so that nothing queued is slept on.
+ * Errors: -ETIMEDOUT; -ENOTCONN.
+ */
 COVBUF_PUBLIC int covbuf_wait(int timeout_ms);
 
 /**
@@ -371,7 +395,12 @@ COVBUF_PUBLIC int covbuf_area_give(uint64_t ticket);
  */
 COVBUF_PUBLIC int covbuf_pool_grow(uint32_t area_class, uint32_t nr);
 
-/* covbuf_pool_shrink() - give free areas' memory back to the system. Return: areas retired. As covbuf_pool_grow(). */
+/**
+ * covbuf_pool_shrink() - give the memory of free areas back to the system
+ *
+ * Context, errors: as covbuf_pool_grow().
+ * Return: number of areas retired, which may be fewer than asked for, or a negative error number.
+ */
 COVBUF_PUBLIC int covbuf_pool_shrink(uint32_t area_class, uint32_t nr);
 
 COVBUF_END_DECLS

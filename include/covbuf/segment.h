@@ -49,19 +49,29 @@ COVBUF_PUBLIC int covbuf_segment_create(const char *where, const struct covbuf_s
  * covbuf_segment_open() - open a segment that exists
  * @where: "fd:N" (an inherited descriptor), "name:/x", a path, or NULL for COVBUF_SEGMENT
  *
+ * Context: sleeping level.
  * Errors: -ENOENT, -EACCES; -EPROTO: not a segment, of another version, or damaged; -EBUSY: has a
  * consumer; -ENOMEM.
  */
 COVBUF_PUBLIC int covbuf_segment_open(const char *where, unsigned int flags, struct covbuf_segment **out,
 				      struct covbuf_message *why);
 
-/* Drop it; unmaps unless the engine has it. NULL is allowed. */
+/**
+ * covbuf_segment_close() - drop a reference; the last one unmaps and closes
+ *
+ * NULL is allowed. The engine has a reference of its own. Context: sleeping level.
+ */
 COVBUF_PUBLIC void covbuf_segment_close(struct covbuf_segment *segment);
 
-/* Its descriptor, close-on-exec; the segment's own. */
+/* covbuf_segment_descriptor() - its descriptor, close-on-exec; the segment's own: dup() it. Context: any. */
 COVBUF_PUBLIC int covbuf_segment_descriptor(const struct covbuf_segment *segment);
 
-/* Cut the file to the storage in use: for a maker that has finished a recording. */
+/**
+ * covbuf_segment_trim() - cut the file to the storage in use, for a maker that has finished a recording
+ *
+ * Free areas are retired first. A memfd keeps its size and gives the storage back.
+ * Context: sleeping level. Errors: -EPERM: not the maker; -EBADF: the descriptor is another file's by now.
+ */
 COVBUF_PUBLIC int covbuf_segment_trim(struct covbuf_segment *segment);
 
 /* ---- observing ------------------------------------------------------------------------------- */
@@ -103,7 +113,7 @@ typedef int (*covbuf_record_fn)(const struct covbuf_area *area, const uint64_t *
 COVBUF_PUBLIC int64_t covbuf_view_records(struct covbuf_segment *segment, uint32_t i, const struct covbuf_area *area,
 					  covbuf_record_fn fn, void *arg, uint64_t *holes);
 
-/* Whether the process of this slot still runs and has the segment. */
+/* covbuf_proc_alive() - whether the process of slot @i still runs and has the segment. Context: sleeping level; observers too. */
 COVBUF_PUBLIC bool covbuf_proc_alive(struct covbuf_segment *segment, uint32_t i);
 
 /* ---- consuming ------------------------------------------------------------------------------- */
@@ -130,17 +140,38 @@ struct covbuf_drained {
 COVBUF_PUBLIC int covbuf_drain(struct covbuf_segment *segment, unsigned int flags, covbuf_batch_fn fn, void *arg,
 			       struct covbuf_drained *out);
 
-/* Become the consumer of a segment that is mapped already. Errors: -EBUSY. */
+/**
+ * covbuf_segment_consume() - become the consumer of a segment that is mapped already
+ *
+ * Context: sleeping level. Errors: -EBUSY: it has one; -EPERM: opened to be read.
+ */
 COVBUF_PUBLIC int covbuf_segment_consume(struct covbuf_segment *segment);
 
-/* Sleep until something was queued, a process came or went, or timeout_ms passed. 0 or -ETIMEDOUT. */
+/**
+ * covbuf_segment_wait() - sleep until something was queued, or a process came or went
+ * @timeout_ms: at most so long
+ *
+ * A process that is killed wakes nobody; it is noticed within 200 ms.
+ * Context: sleeping level. Ordering: as covbuf_wait(). Errors: -ETIMEDOUT; -EPERM: opened to be read.
+ */
 COVBUF_PUBLIC int covbuf_segment_wait(struct covbuf_segment *segment, int timeout_ms);
 
-/* covbuf_segment_grow() - more areas of a class; the maker. Return: areas made, or a negative error number. */
+/**
+ * covbuf_segment_grow() - make areas, in the process that made the segment
+ * covbuf_segment_shrink() - give free areas' memory back to the system
+ * @area_class: 64 KiB << area_class
+ * @nr: how many
+ *
+ * Context: sleeping level; safe beside takers, and beside each other.
+ * Ordering: an area is in order before its flag says that it is free (release; partner: the acquire of the take).
+ * Errors: -ENOSPC: limit, directory or file system full, and not one was made; -EPERM: not the maker, or a fork
+ * child of it; -EINVAL: class.
+ * Return: areas made or retired, or a negative error number.
+ */
 COVBUF_PUBLIC int covbuf_segment_grow(struct covbuf_segment *segment, uint32_t area_class, uint32_t nr);
 COVBUF_PUBLIC int covbuf_segment_shrink(struct covbuf_segment *segment, uint32_t area_class, uint32_t nr);
 
-/* Free areas of a class, counted now; changes while it is looked at. */
+/* covbuf_segment_free_areas() - free areas of a class, counted now; changes while it is looked at. Context: any thread. */
 COVBUF_PUBLIC uint32_t covbuf_segment_free_areas(struct covbuf_segment *segment, uint32_t area_class);
 
 COVBUF_END_DECLS
