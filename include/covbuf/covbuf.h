@@ -355,7 +355,7 @@ COVBUF_PUBLIC int covbuf_collect(struct covbuf_owner *owner, covbuf_batch_fn fn,
 
 /**
  * covbuf_wait() - sleep until something is queued for any owner of the segment
- * @timeout_ms: at most so long
+ * @timeout_ms: at most so long; negative: for ever
  *
  * Context: sleeping level. Ordering: a full fence between saying that it waits and looking at the queues;
  * partner: the one after each push (libcovbuf/core/handoff.c), so that nothing queued is slept on.

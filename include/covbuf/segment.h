@@ -149,7 +149,7 @@ COVBUF_PUBLIC int covbuf_segment_consume(struct covbuf_segment *segment);
 
 /**
  * covbuf_segment_wait() - sleep until something was queued, or a process came or went
- * @timeout_ms: at most so long
+ * @timeout_ms: at most so long; negative: for ever
  *
  * A process that is killed wakes nobody; it is noticed within 200 ms.
  * Context: sleeping level. Ordering: as covbuf_wait(). Errors: -ETIMEDOUT; -EPERM: opened to be read.
