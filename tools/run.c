@@ -31,11 +31,12 @@
 static const struct way {
 	uint32_t area_class;
 	uint64_t ahead_bytes, limit_bytes;
+	uint32_t max_step; /* areas made in one go */
 	int wait_ms; /* between looks while programs are busy */
 } ways[] = {
-	[0] = { 0, 4ull << 20, 256ull << 20, 5 }, /* unique */
-	[1] = { 4, 256ull << 20, 4096ull << 20, 2 }, /* trace, cmp: what two threads write in 30 ms */
-	[2] = { 5, 16ull << 20, 256ull << 20, 1 }, /* stream */
+	[0] = { 0, 4ull << 20, 256ull << 20, 256, 5 }, /* unique */
+	[1] = { 4, 64ull << 20, 4096ull << 20, 256, 2 }, /* trace, cmp */
+	[2] = { 6, 32ull << 20, 1024ull << 20, 8, 1 }, /* stream: a tight loop fills a ring in 5 ms */
 };
 
 struct run {
@@ -162,8 +163,9 @@ static int make_segment(struct run *run)
 	}
 	if (ahead > plan.limit_bytes / 4)
 		ahead = plan.limit_bytes / 4;
-	grower_init(&run->grower, run->segment, run->way->area_class, ahead);
-	grower_tick(&run->grower);
+	grower_init(&run->grower, run->segment, run->way->area_class, ahead, run->way->max_step);
+	while (grower_tick(&run->grower), run->grower.free_areas < run->grower.ahead && !run->grower.refused)
+		;
 	return 0;
 }
 

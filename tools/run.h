@@ -30,6 +30,7 @@ struct grower {
 	struct covbuf_segment *segment;
 	uint32_t area_class;	/* that programs record into by themselves */
 	uint32_t ahead;		/* areas of it to keep free at least */
+	uint32_t max_step;	/* made in one go: the loop has other things to do */
 	uint32_t free_areas;	/* when last looked */
 	uint64_t refused_ns;	/* when it could not grow; 0: it could */
 	bool refused;		/* ever */
@@ -37,7 +38,8 @@ struct grower {
 	uint32_t wanted[COVBUF_NR_CLASSES];
 };
 
-void grower_init(struct grower *grower, struct covbuf_segment *segment, uint32_t area_class, uint64_t ahead_bytes);
+void grower_init(struct grower *grower, struct covbuf_segment *segment, uint32_t area_class, uint64_t ahead_bytes,
+		 uint32_t max_step);
 
 /* Look, and grow if need be. Returns whether programs have taken areas since the last time. */
 bool grower_tick(struct grower *grower);

@@ -7,17 +7,18 @@
 #include "run.h"
 
 #define RETRY_NS 500000000ull
-#define MAX_STEP 256u	      /* areas made in one go: the loop has other things to do */
 #define AHEAD_OF_RATE 4	      /* as many as went since the last look, this many times over */
 #define OTHER_CLASSES_STEP 4u /* for owners that programs make themselves */
 
-void grower_init(struct grower *grower, struct covbuf_segment *segment, uint32_t area_class, uint64_t ahead_bytes)
+void grower_init(struct grower *grower, struct covbuf_segment *segment, uint32_t area_class, uint64_t ahead_bytes,
+		 uint32_t max_step)
 {
 	uint64_t ahead = ahead_bytes / covbuf_class_bytes(area_class);
 
 	*grower = (struct grower){
 		.segment = segment,
 		.area_class = area_class,
+		.max_step = max_step,
 		.ahead = ahead < 2 ? 2 : (uint32_t)ahead,
 		.free_areas = covbuf_segment_free_areas(segment, area_class),
 	};
@@ -30,7 +31,7 @@ static uint32_t grow(struct grower *grower, uint32_t area_class, uint32_t nr)
 
 	if (grower->refused_ns && now_ns() - grower->refused_ns < RETRY_NS)
 		return 0;
-	made = covbuf_segment_grow(grower->segment, area_class, nr < MAX_STEP ? nr : MAX_STEP);
+	made = covbuf_segment_grow(grower->segment, area_class, nr < grower->max_step ? nr : grower->max_step);
 	if (made >= 0) {
 		grower->refused_ns = 0;
 		return (uint32_t)made;
