@@ -159,7 +159,7 @@ COVB_LONG void covb_merge(struct covbuf_owner *owner)
 		uint32_t nobody = 0, before;
 
 		covb_mb(); /* partner: the fence below, in whoever clears the flag */
-		if (covb_load(&owner->slot->merging) || !owner->target)
+		if (covb_load(&owner->slot->merging) || !covb_load(&owner->target))
 			return;
 		before = set_merging(priv, owner->index + 1);
 		/* acquire: partner is the release below; the last merger's words and count are there */
@@ -249,7 +249,7 @@ int covb_target_create(struct covbuf_owner *owner, uint64_t nr_words)
 	owner->target_area = frame->area;
 	for (uint64_t i = covbuf_class_words(area_class); i < covbuf_class_bytes(area_class) / 8; i++)
 		covb_store(&frame->start[i], 0); /* guard words: a target has none */
-	owner->target = frame->start;
+	covb_store(&owner->target, frame->start);
 	return 0;
 }
 
@@ -265,7 +265,7 @@ void covb_target_destroy(struct covbuf_owner *owner)
 		return;
 	for (uint64_t i = 0; i < owner->target_words; i++)
 		covb_store(&owner->target[i], 0);
-	owner->target = NULL;
+	covb_store(&owner->target, (uint64_t *)NULL);
 	covb_store(&owner->slot->target, 0);
 	covb_flag_give(&covb_engine.areas[owner->target_area], owner->target_flag);
 }

@@ -63,10 +63,16 @@ static struct covbuf_owner *claim_owner_slot(void)
 		/* acquire: partner is the release in retire(); the slot is in order before it is free */
 		if (covb_cas_acquire(&slot->state, &seen,
 				     OWNER_STATE((seen >> 24) + 1, covb_engine.proc, COVBUF_OWNER_LIVE))) {
-			covb_engine.owners[i].slot = slot;
-			covb_engine.owners[i].index = i;
-			covb_engine.owners[i].state = OWNER_STATE((seen >> 24) + 1, covb_engine.proc, COVBUF_OWNER_LIVE);
-			return &covb_engine.owners[i];
+			struct covbuf_owner *owner = &covb_engine.owners[i];
+
+			/* written once: a late section of the last owner may be reading them */
+			if (!owner->slot) {
+				owner->slot = slot;
+				owner->index = i;
+			}
+			covb_store(&owner->state,
+				   OWNER_STATE((seen >> 24) + 1, covb_engine.proc, COVBUF_OWNER_LIVE));
+			return owner;
 		}
 	}
 	return NULL;
@@ -101,7 +107,7 @@ static void describe(struct covbuf_owner *owner, const struct covbuf_owner_optio
 	owner->local = NULL;
 	owner->local_token = 0;
 	owner->common_handle = 0;
-	owner->target = NULL;
+	covb_store(&owner->target, (uint64_t *)NULL);
 	covb_store_release(&owner->config, COVB_CONFIG(owner->generation, options->mode, options->kind,
 						      options->area_class, options->flags));
 	covb_store(&slot->mode, options->mode);

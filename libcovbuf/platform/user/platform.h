@@ -9,6 +9,14 @@
 #include <string.h>
 #include <urcu/call-rcu.h>
 
+#if defined(__SANITIZE_THREAD__)
+#define COVB_SANITIZE_THREAD
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define COVB_SANITIZE_THREAD
+#endif
+#endif
+
 struct covb_rcu_head {
 	struct rcu_head head;
 	void (*fn)(struct covb_rcu_head *head);
@@ -44,9 +52,15 @@ COVBUF_INLINE void covb_plat_copy(uint64_t *to, const uint64_t *from, uint64_t n
 	memcpy(to, from, nr_words * sizeof(*to));
 }
 
+/* A reader may look at the words meanwhile, and throws away what it saw. ThreadSanitizer is told so word by word. */
 COVBUF_INLINE void covb_plat_zero(uint64_t *words, uint64_t nr_words)
 {
+#if defined(COVB_SANITIZE_THREAD)
+	for (uint64_t i = 0; i < nr_words; i++)
+		covb_store(&words[i], 0);
+#else
 	memset(words, 0, nr_words * sizeof(*words));
+#endif
 }
 
 #endif
