@@ -21,6 +21,8 @@ COVBUF_INLINE COVBUF_NOINSTR uint64_t guard_pc(const uint32_t *guard, uint64_t h
 	const struct covb_counters *table = &covb_this_sancov_image.counters[COVB_COUNTERS_8BIT];
 	uintptr_t block;
 
+	/* partner: the release of tls_offset; what the image's constructors filled in comes after the context */
+	covb_rmb();
 	if (COVBUF_UNLIKELY(table->pcs_end - table->pcs != 2 * (image->guards_end - image->guards)))
 		return here;
 	block = table->pcs[2 * (guard - image->guards)];
@@ -82,6 +84,7 @@ COVBUF_INLINE COVBUF_NOINSTR uint32_t guard_site(const uint32_t *guard)
 {
 	const struct covbuf_image *image = covb_image_of_guard(guard);
 
+	covb_rmb(); /* as in guard_pc() */
 	return image ? image->site_base + (uint32_t)(guard - image->guards) : UINT32_MAX;
 }
 
