@@ -305,6 +305,7 @@ COVBUF_NOINSTR void covb_context_close(struct covbuf_context *ctx)
 	uint64_t *cursor;
 
 	ctx->closed = 1;
+	covb_merge_leave(ctx, 0); /* cancelled in the middle of a merge: nobody waits for it */
 	while ((frame = covb_context_pop(ctx, &cursor)) != NULL) {
 		leave_owner(ctx, frame);
 		covb_handoff(ctx, frame, cursor);
