@@ -19,7 +19,7 @@ build=(
 )
 test=(
 	libcriterion-dev libclang-rt-19-dev
-	spin man-db mandoc python3 procps
+	spin man-db mandoc python3 procps patch
 )
 real=(
 	dpkg-dev xz-utils # source packages
