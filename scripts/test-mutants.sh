@@ -12,7 +12,7 @@ work=$top/build-mutants
 tree=$work/tree
 build=$work/build
 jobs=$(nproc)
-units="test_append test_sections test_owner test_pool test_ring"
+units="test_append test_sections test_owner test_pool test_ring test_merge"
 survivors=()
 
 copy_tree() {

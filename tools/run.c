@@ -35,7 +35,7 @@ static const struct way {
 	int wait_ms; /* between looks while programs are busy */
 } ways[] = {
 	[0] = { 0, 4ull << 20, 256ull << 20, 256, 5 }, /* unique */
-	[1] = { 4, 64ull << 20, 4096ull << 20, 256, 2 }, /* trace, cmp */
+	[1] = { 4, 256ull << 20, 4096ull << 20, 256, 2 }, /* trace, cmp: what two threads write in 30 ms */
 	[2] = { 6, 32ull << 20, 1024ull << 20, 8, 1 }, /* stream: a tight loop fills a ring in 5 ms */
 };
 
