@@ -160,7 +160,7 @@ static void storm(void)
 static unsigned int opened_calls, opened_handled, opened_jumps;
 static __thread sigjmp_buf before_opening;
 static __thread volatile int may_jump;
-static pthread_barrier_t begin;
+static pthread_barrier_t begin, end;
 static volatile int stop_killing;
 
 static void handle_opening(int sig)
@@ -201,12 +201,13 @@ static void *open_context(void *arg)
 	may_jump = 0;
 	/* no more: a thread that ends records until its context is closed */
 	pthread_sigmask(SIG_BLOCK, &blocked, NULL);
-	pthread_barrier_wait(&begin);
+	pthread_barrier_wait(&end);
 	return arg;
 }
 
 static void *kill_often(void *arg)
 {
+	pthread_barrier_wait(&begin); /* it runs before there is anything to interrupt */
 	while (!stop_killing)
 		pthread_kill(*(pthread_t *)arg, SIGUSR2);
 	return NULL;
@@ -217,7 +218,8 @@ static void interrupt_openings(void)
 	pthread_t thread, killer;
 
 	signal(SIGUSR2, handle_opening);
-	pthread_barrier_init(&begin, NULL, 2);
+	pthread_barrier_init(&begin, NULL, 3);
+	pthread_barrier_init(&end, NULL, 2);
 	for (unsigned int i = 0; i < NR_OPENINGS && opened_handled < ENOUGH_HANDLED; i++) {
 		stop_killing = 0;
 		if (pthread_create(&thread, NULL, open_context, NULL))
@@ -225,7 +227,7 @@ static void interrupt_openings(void)
 		if (pthread_create(&killer, NULL, kill_often, &thread))
 			exit(1);
 		pthread_barrier_wait(&begin);
-		pthread_barrier_wait(&begin);
+		pthread_barrier_wait(&end);
 		stop_killing = 1;
 		pthread_join(killer, NULL);
 		pthread_join(thread, NULL);

@@ -76,7 +76,7 @@ static unsigned int count_mappings(void)
 	char line[512];
 
 	while (fgets(line, sizeof(line), maps))
-		nr += strstr(line, "covbuf") || strstr(line, "/segment");
+		nr += strstr(line, "/memfd:covbuf") || strstr(line, "/dev/shm/covbuf") || strstr(line, path);
 	fclose(maps);
 	return nr;
 }
