@@ -177,7 +177,7 @@ COVBUF_PUBLIC bool covbuf_proc_alive(struct covbuf_segment *segment, uint32_t i)
 
 COVBUF_PUBLIC int covbuf_view_context(struct covbuf_segment *segment, uint32_t i, struct covbuf_context_slot *out)
 {
-	static const struct span moving[] = { SPAN(struct covbuf_context_slot, lost, depth) };
+	static const struct span moving[] = { SPAN(struct covbuf_context_slot, lost, lost) };
 	struct covbuf_context_slot slot;
 	int err = read_entry(segment, &segment->layout.contexts, i, moving, 1, &slot, sizeof(slot));
 
@@ -187,8 +187,6 @@ COVBUF_PUBLIC int covbuf_view_context(struct covbuf_segment *segment, uint32_t i
 		return -ENOENT;
 	if ((slot.state & 0xff) > COVBUF_CONTEXT_ENDED)
 		return -EPROTO;
-	slot.mode = (uint32_t)at_most(slot.mode, COVBUF_NR_MODES);
-	slot.depth = (uint32_t)at_most(slot.depth, segment->layout.areas.nr);
 	terminate(slot.name, sizeof(slot.name));
 	*out = slot;
 	return 0;

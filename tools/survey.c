@@ -55,7 +55,6 @@ static void take_contexts(struct survey *survey, struct covbuf_segment *segment,
 		row = find_row(survey, slot.pid, slot.tid);
 		memcpy(row->name, slot.name, sizeof(row->name));
 		row->live = (slot.state & 0xff) == COVBUF_CONTEXT_LIVE && covbuf_proc_alive(segment, (slot.state >> 8) & 0xffff);
-		row->mode = slot.mode;
 		add_losses(survey, row->lost, slot.lost);
 	}
 }

@@ -175,8 +175,7 @@ struct covbuf_context_slot {
 	uint64_t state;		/* enum covbuf_context_state | proc << 8 | generation << 24; CAS acquire, release */
 	uint32_t pid, tid;
 	uint64_t lost[COVBUF_NR_LOSSES]; /* one instruction each; read relaxed */
-	uint32_t mode;		/* enum covbuf_mode of the top frame, +1; 0: shut. For display */
-	uint32_t depth;		/* frames pushed. For display */
+	uint64_t reserved1;
 	char name[16];
 	uint64_t reserved[3];
 };

@@ -206,7 +206,6 @@ static COVBUF_NOINSTR void leave_slot(struct covbuf_context_slot *slot, enum cov
 {
 	uint64_t seen = covb_load(&slot->state);
 
-	covb_store(&slot->mode, 0);
 	/* release: the counters are there before the slot can be another's */
 	covb_store_release(&slot->state, (seen & ~0xffull) | (uint64_t)state);
 }

@@ -207,10 +207,8 @@ Test(view, entries_are_cut_to_what_can_be)
 	cr_assert_eq(covbuf_view_proc(segment, 128, &proc), -ENOENT);
 
 	image.contexts[0].state = COVBUF_CONTEXT_LIVE;
-	image.contexts[0].mode = ~0u;
 	memset(image.contexts[0].name, 'y', 16);
 	cr_assert_eq(covbuf_view_context(segment, 0, &context), 0);
-	cr_assert_eq(context.mode, COVBUF_NR_MODES);
 	cr_assert_eq(strlen(context.name), 15);
 
 	image.owners[0].queue = image.owners[0].target = image.owners[0].nr_handles = ~0u;
