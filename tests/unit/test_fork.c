@@ -153,8 +153,11 @@ Test(children, followed_children_have_areas_of_their_own)
 		wait_for(pid);
 	}
 	covbuf_trace_pc(1);
-	usleep(100000); /* the grandchild has no one to wait for it */
 	sum = look(segment);
+	for (int i = 0; i < 1000 && sum.pids < 5; i++) { /* the grandchild has no one to wait for it */
+		usleep(10000);
+		sum = look(segment);
+	}
 	cr_assert_eq(sum.records, 1032);
 	cr_assert_eq(sum.pids, 5);
 }
