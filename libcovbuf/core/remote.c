@@ -98,7 +98,7 @@ COVBUF_NOINSTR covbuf_token covb_section_start(struct covbuf_context *ctx, struc
 {
 	/*
 	 * acquire, then acquire: the sequence before the config and again after it. Partner: the release
-	 * in covb_sequence_raise(); config and epoch change only while the sequence is even, so the same
+	 * in raise_sequence() of owner.c; config and epoch change only while the sequence is even, so the same
 	 * odd value twice means that these are its.
 	 */
 	const struct covbuf_owner_slot *slot = owner->slot;
