@@ -121,11 +121,11 @@ static void check_place(const struct covbuf_batch *batch, const struct stamp *s,
 		check_fail("thread %u's record in an area of tid %u, not %u", s->thread, batch->tid, tid);
 	if (s->section) {
 		const struct check_section *section = &check.source[s->thread][s->level].section[s->section];
+		uint64_t token = covb_load(&section->token), handle = covb_load(&section->handle);
 
-		if (section->token != batch->token || section->handle != batch->handle)
+		if (token != batch->token || handle != batch->handle)
 			check_fail("thread %u level %u section %u: in area %#lx of handle %#lx, not %#lx of %#lx",
-				   s->thread, s->level, s->section, batch->token, batch->handle, section->token,
-				   section->handle);
+				   s->thread, s->level, s->section, batch->token, batch->handle, token, handle);
 	} else if (s->level) {
 		return; /* in whatever the handler interrupted, which may be going back and forth */
 	} else if (batch->handle) {
@@ -142,6 +142,8 @@ int check_batch(const struct covbuf_batch *batch, void *floor)
 	uint64_t step = batch->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
 	struct stamp s;
 
+	/* a PC in a live ring orders nothing: partner is covb_wmb() where a worker notes a section */
+	covb_rmb();
 	pthread_mutex_lock(&check.lock);
 	check.batches++;
 	for (uint64_t i = 0; i + step <= batch->nr_words; i += step) {

@@ -20,7 +20,7 @@ struct check_section {
 	uint64_t handle;
 };
 
-/* One thread at one level. Written by it alone; read when it is at rest, sections also before. */
+/* One thread at one level. Written by it alone; read when it is at rest, emitted and sections also before. */
 struct check_source {
 	uint32_t emitted, sections;
 	uint64_t *found;	/* a bit per number */

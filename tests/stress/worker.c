@@ -99,7 +99,9 @@ static bool start(struct worker *w, covbuf_token *token)
 	at->section = ++source->sections;
 	/* a number read late may be of a later enable than the section: that asks less of it, never more */
 	at->enable = handle ? covb_load(&enable_of[handle % CHECK_HANDLES]) : w->enables;
-	source->section[at->section] = (struct check_section){ *token, handle };
+	covb_store(&source->section[at->section].token, *token);
+	covb_store(&source->section[at->section].handle, handle);
+	covb_wmb(); /* before any of its records; partner is in check_batch() */
 	w->nr_sections++;
 	return true;
 }
