@@ -52,12 +52,13 @@ struct covbuf_context {
 	uint32_t seen_epoch;	/* unique mode per context: the same for the words behind seen */
 	uint32_t *seen;		/* unique mode per context: a word per site of the process, or NULL */
 	uint32_t nr_seen;	/* words behind seen */
-	uint32_t level;		/* raised by covbuf_signal_enter() */
+	uint32_t level;		/* raised by covbuf_signal_enter(); counted areas: that is collected */
 	uint32_t closed;	/* its thread is ending: stays shut */
 	uint32_t hint;		/* index of the area that was taken last */
 	uint64_t common_handle;
 	void *priv;		/* the engine's half; NULL: not open */
-	uint64_t reserved[7];
+	uint64_t capacity;	/* counted areas: records that fit behind the open cursor, which points at the count */
+	uint64_t reserved[6];
 };
 COVBUF_STATIC_ASSERT(sizeof(struct covbuf_context) == 128, "part of the ABI between images");
 
@@ -100,6 +101,8 @@ COVBUF_PUBLIC int covbuf_image_attach(struct covbuf_image *image, uint32_t abi);
  * Context: sleeping level; no thread may be inside the image's code.
  */
 COVBUF_PUBLIC void covbuf_image_detach(struct covbuf_image *image);
+
+#if !defined(COVBUF_CONTEXT_OF_PLATFORM)
 
 /**
  * covbuf_append_slow_pc() - the rest of an append whose slot was not free
@@ -161,6 +164,8 @@ COVBUF_INLINE COVBUF_NOINSTR struct covbuf_context *covbuf_context(void)
 	return ctx;
 }
 #endif
+
+#endif /* COVBUF_CONTEXT_OF_PLATFORM */
 
 COVBUF_END_DECLS
 

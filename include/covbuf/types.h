@@ -12,6 +12,12 @@
 #ifdef __KERNEL__
 #include <linux/types.h>
 #include <linux/build_bug.h>
+#include <linux/limits.h>
+#include <linux/stddef.h>
+/* What a context is there, and how it is found, is the platform's affair. */
+#define COVBUF_CONTEXT_OF_PLATFORM
+#define COVB_ATOMIC_HEADER <covbuf/arch/kernel.h>
+typedef long intptr_t;
 #else
 #include <stdbool.h>
 #include <stddef.h>

@@ -14,6 +14,8 @@
  *
  * Bounded by one scan of an area: every step moves the cursor over a slot that is filled.
  */
+#include <covbuf/covbuf.h>
+
 #include "engine.h"
 
 const uint64_t covb_unborn_words[COVBUF_GUARD_WORDS + COVBUF_CMP_WORDS] = {

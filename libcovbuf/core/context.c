@@ -1,115 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Contexts and their stacks of frames.
- *
- * All of it belongs to one thread and the signal handlers that interrupt it, which are strictly nested
- * and leave the stack as they found it, with one exception: an append in a handler may replace the top
- * frame, when its area is full, by a fresh one of the same section. So the top is changed by a
- * compare-and-swap (same CPU), and whoever loses looks again.
- *
- * The order within a switch: first the top, then the cursors. In between an append finds a cursor that
- * does not belong to the top frame, and either stores where the cursor points, which is an area that is
- * still held, or goes to the slow path, which puts the cursor into the top frame. The other order in a
- * pop would leave a cursor in an area that is about to be handed over.
+ * Contexts: who has one, and what is on its stack. How the stack changes is stack.c's, or counted.c's.
  */
 #include "engine.h"
-
-/* After suspend_unique(). */
-static COVBUF_NOINSTR void resume_unique(struct covbuf_context *ctx, const struct covb_unique *unique)
-{
-	if (COVBUF_UNLIKELY(unique->seen)) {
-		ctx->seen_epoch = unique->seen_epoch;
-		covb_barrier(); /* same CPU: the epoch of these marks first */
-		covb_store(&ctx->seen, unique->seen);
-	}
-	COVB_STORE_NEW(&ctx->epoch, unique->epoch);
-}
-
-/*
- * While the stack changes every site counts as new and none is marked: a handler that appends in
- * between may record a site twice, and never marks it for a frame whose area lacks it.
- */
-static COVBUF_NOINSTR void suspend_unique(struct covbuf_context *ctx, struct covb_unique *saved)
-{
-	saved->epoch = covb_load(&ctx->epoch);
-	COVB_STORE_NEW(&saved->seen, covb_load(&ctx->seen));
-	/* stored in any case: a handler that finds no frame leaves it shut */
-	covb_store(&ctx->epoch, COVBUF_EPOCH_NONE);
-	if (COVBUF_UNLIKELY(saved->seen)) {
-		saved->seen_epoch = ctx->seen_epoch;
-		covb_store(&ctx->seen, (uint32_t *)NULL);
-	}
-	covb_barrier();
-}
-
-static COVBUF_NOINSTR bool swap_top(struct covbuf_context *ctx, struct covb_frame *from, struct covb_frame *to)
-{
-	return covb_local_cas((uint64_t *)&ctx->top, (uint64_t)(uintptr_t)from, (uint64_t)(uintptr_t)to);
-}
-
-/*
- * Note where the frame's cursor stands, if that is where the cursor is: in the middle of a switch it is
- * elsewhere, and was noted before. Slots below the note may be claimed by appends that are interrupted
- * and have not filled them yet, so the cursor never goes back beyond it.
- */
-static COVBUF_NOINSTR void note_cursor(struct covbuf_context *ctx, struct covb_frame *frame)
-{
-	uint64_t *cursor = covb_load(&ctx->cursor[frame->mode]);
-
-	if (cursor >= frame->start && cursor < frame->end + COVBUF_GUARD_WORDS)
-		covb_store(&frame->saved, cursor);
-}
-
-/* Push a prepared frame: what runs from here on is recorded in it. */
-COVBUF_NOINSTR void covb_context_push(struct covbuf_context *ctx, struct covb_frame *frame)
-{
-	struct covb_frame *prev;
-
-	suspend_unique(ctx, &frame->saved_unique);
-	covb_store(&frame->saved, frame->start);
-	do {
-		prev = covb_load(&ctx->top);
-		frame->prev = prev;
-		if (prev)
-			note_cursor(ctx, prev);
-	} while (!swap_top(ctx, prev, frame));
-	if (!prev)
-		frame->saved_unique.epoch = COVBUF_EPOCH_SHUT;
-	/* of the two cursors one is shut before the other is opened */
-	COVB_STORE_NEW(&ctx->cursor[frame->mode ^ 1], (uint64_t *)NULL);
-	covb_barrier();
-	covb_store(&ctx->cursor[frame->mode], frame->start);
-	covb_barrier();
-	resume_unique(ctx, &frame->unique);
-}
-
-/*
- * Pop the top frame. *cursor: where its cursor stood. The frame is the latest of its section; what
- * filled up before hangs on ->held. NULL: nothing was pushed.
- */
-COVBUF_NOINSTR struct covb_frame *covb_context_pop(struct covbuf_context *ctx, uint64_t **cursor)
-{
-	struct covb_frame *frame, *prev;
-	struct covb_unique dropped;
-
-	suspend_unique(ctx, &dropped);
-	do {
-		frame = covb_load(&ctx->top);
-		if (!frame)
-			return NULL;
-		prev = frame->prev;
-		*cursor = covb_load(&ctx->cursor[frame->mode]);
-	} while (!swap_top(ctx, frame, prev));
-	if (!prev || prev->mode != frame->mode) {
-		covb_store(&ctx->cursor[frame->mode], (uint64_t *)NULL);
-		covb_barrier();
-	}
-	if (prev)
-		covb_store(&ctx->cursor[prev->mode], covb_load(&prev->saved));
-	covb_barrier();
-	resume_unique(ctx, &frame->saved_unique);
-	return frame;
-}
 
 /* The latest frame of a section on this context's stack, or NULL. */
 COVBUF_NOINSTR struct covb_frame *covb_context_find(const struct covbuf_context *ctx, uint64_t token)
@@ -145,7 +38,7 @@ COVB_RARE struct covb_frame *covb_context_void(struct covbuf_context *ctx)
 {
 	struct covb_context_private *priv = ctx->priv;
 
-	for (uint32_t i = 0; i < COVB_NR_VOID_FRAMES; i++) {
+	for (uint32_t i = 0; i < COVB_PLAT_NR_VOID_FRAMES; i++) {
 		struct covb_frame *frame = &priv->voids[i];
 
 		if (covb_load(&frame->flag))
@@ -235,7 +128,7 @@ static COVBUF_NOINSTR bool get_private(struct covbuf_context *ctx)
 	priv->index = (uint32_t)(slot - covb_engine.contexts);
 	priv->pid = pid;
 	priv->tid = tid;
-	for (uint32_t i = 0; i < COVB_NR_VOID_FRAMES; i++)
+	for (uint32_t i = 0; i < COVB_PLAT_NR_VOID_FRAMES; i++)
 		priv->voids[i].flag = 0;
 	priv->merging = 0;
 	priv->begun = 0;
@@ -315,20 +208,4 @@ COVBUF_NOINSTR void covb_context_close(struct covbuf_context *ctx)
 	covb_store(&ctx->priv, (void *)NULL);
 	covb_barrier();
 	leave_slot(priv->slot, COVBUF_CONTEXT_ENDED);
-}
-
-/* In a fork child: everything the context points at is the parent's. unborn: it may open again. */
-COVB_RARE void covb_context_forget(struct covbuf_context *ctx, bool unborn)
-{
-	uint64_t *cursor = unborn ? (uint64_t *)(uintptr_t)covb_unborn_words : NULL;
-
-	shut(ctx);
-	covb_store(&ctx->epoch, unborn ? COVBUF_EPOCH_NONE : COVBUF_EPOCH_SHUT);
-	covb_store(&ctx->seen, (uint32_t *)NULL);
-	covb_store(&ctx->top, (struct covb_frame *)NULL);
-	covb_store(&ctx->priv, (void *)NULL);
-	ctx->closed = 0;
-	covb_barrier();
-	covb_store(&ctx->cursor[COVBUF_MODE_PC], cursor);
-	covb_store(&ctx->cursor[COVBUF_MODE_CMP], cursor);
 }

@@ -4,20 +4,25 @@
  * the segment can lead a pointer astray. Shared tables are reached through the engine and only ever
  * indexed with numbers that have been checked.
  *
- * The flows: start is remote.c -> handle.c -> owner.c -> pool.c -> context.c, stop is remote.c ->
- * context.c -> handoff.c -> pool.c.
+ * The flows: start is remote.c -> handle.c -> section.c -> pool.c -> stack.c, stop is remote.c ->
+ * section.c -> stack.c -> handoff.c -> pool.c.
+ *
+ * Two kinds of world. Where anything may interrupt an append and append in turn, as a signal handler may,
+ * records are claimed and tested (append.c, stack.c, chain.c, ring.c, target.c). Where nothing that
+ * collects in the same area can, because each level of a kernel collects in areas of its own, every area
+ * has KCOV's layout, a count and then the records (counted.c). COVB_PLAT_COUNTED says which; everything
+ * else is the same.
  */
 #ifndef COVB_CORE_ENGINE_H
 #define COVB_CORE_ENGINE_H
 
-#include <covbuf/covbuf.h>
+#include <covbuf/owner.h>
 
 #include "flag.h"
 #include "platform.h"
 #include "queue.h"
 
 #define COVB_KIND_VOID 0xff	 /* a frame without an area: counts what it is given as lost */
-#define COVB_NR_VOID_FRAMES 8	 /* per context */
 #define COVB_FRAME_LOCAL (1u << 0)    /* pushed by enable */
 #define COVB_FRAME_GROW (1u << 1)
 #define COVB_FRAME_KEEP (1u << 2)
@@ -49,14 +54,22 @@ struct covb_unique {
 	uint32_t epoch, seen_epoch;
 };
 
+/* Counted areas: what of a context a push changes. */
+struct covb_open {
+	uint64_t *cursor[COVBUF_NR_MODES];
+	uint64_t capacity;
+	uint32_t *seen;
+	uint32_t level;
+};
+
 /*
  * Frame: the private control block of an area that a context has pushed. Frame i belongs to area i;
  * void frames belong to a context. Written by the context that holds it.
  */
 struct covb_frame {
 	uint64_t offset_bytes;	/* of the area in the segment, when start and end were last set from it; 0: never */
-	uint64_t *start;	/* where the cursor begins; RING and void: the trap words */
-	uint64_t *end;		/* first guard word */
+	uint64_t *start;	/* where the cursor begins; COUNTED: the count; RING and void: the trap words */
+	uint64_t *end;		/* first guard word; COUNTED: behind the last word */
 	struct covb_frame *prev; /* frame it interrupted */
 	struct covb_frame *held; /* full frames of the same section, latest first */
 	uint64_t *saved;	/* where its own cursor stood when another frame was pushed on it; at first its start */
@@ -80,6 +93,9 @@ struct covb_frame {
 	uint64_t *ring;
 	uint64_t mask, index;
 	uint64_t *position;
+	/* COUNTED */
+	struct covb_open interrupted;
+	uint32_t misses;	/* starts above it that found nobody to collect for, and are still to be stopped */
 } __attribute__((aligned(COVBUF_LINE_BYTES))); /* neighbours are different threads' */
 
 /* Private half of a context, one per context slot; type-stable. */
@@ -89,7 +105,7 @@ struct covb_context_private {
 	uint32_t pid, tid;
 	uint32_t begun;		/* records what the segment says that everything is recorded for */
 	uint32_t merging;	/* index + 1 of the owner whose merge this thread is in */
-	struct covb_frame voids[COVB_NR_VOID_FRAMES];
+	struct covb_frame voids[COVB_PLAT_NR_VOID_FRAMES];
 	uint64_t void_tokens;	/* last token given out for a void frame; see covb_context_void() */
 	uint64_t epochs;	/* unique per context: epochs given out; their low halves count */
 	uint32_t *seen;		/* unique per context: the marks, nr_seen words; kept for the next user of the slot */
@@ -126,6 +142,8 @@ struct covbuf_owner {
 	uint64_t common_handle;
 	uint64_t *target;	/* COVBUF_OWNER_KCOV: merged area */
 	uint64_t target_words;
+	struct covb_frame *frame; /* counted areas: over the target, for the context that enabled it */
+	uint64_t seen_words;	/* counted areas: of the target, before the count: sites that were recorded; 0: not unique */
 	uint64_t target_flag;
 	uint32_t target_area;
 	uint64_t handles[COVBUF_REMOTE_MAX_HANDLES + 1];
@@ -190,6 +208,7 @@ COVBUF_INLINE COVBUF_NOINSTR void covb_count(struct covbuf_context *ctx, enum co
 }
 
 /* pool.c */
+bool covb_frame_locate(struct covb_frame *frame, const struct covbuf_area *area, uint32_t area_class);
 struct covb_frame *covb_pool_take(struct covbuf_context *ctx, uint32_t area_class);
 void covb_pool_give(struct covbuf_context *ctx, struct covb_frame *frame);
 void covb_pool_discard(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t *counter);
@@ -197,11 +216,16 @@ void covb_pool_discard(struct covbuf_context *ctx, struct covb_frame *frame, uin
 /* context.c */
 bool covb_context_open(struct covbuf_context *ctx);
 void covb_context_close(struct covbuf_context *ctx);
-void covb_context_forget(struct covbuf_context *ctx, bool unborn);
-void covb_context_push(struct covbuf_context *ctx, struct covb_frame *frame);
-struct covb_frame *covb_context_pop(struct covbuf_context *ctx, uint64_t **cursor);
 struct covb_frame *covb_context_find(const struct covbuf_context *ctx, uint64_t token);
 struct covb_frame *covb_context_void(struct covbuf_context *ctx);
+
+/* stack.c, or counted.c */
+void covb_context_push(struct covbuf_context *ctx, struct covb_frame *frame);
+struct covb_frame *covb_context_pop(struct covbuf_context *ctx, uint64_t **cursor);
+void covb_unique_choose(struct covbuf_context *ctx, struct covb_frame *frame, uint32_t owner_epoch, uint32_t flags);
+
+/* stack.c */
+void covb_context_forget(struct covbuf_context *ctx, bool unborn);
 
 /* A void frame that was popped, or whose place an area has taken, is free for the next. Its last use. */
 COVBUF_INLINE COVBUF_NOINSTR void covb_void_give(struct covb_frame *frame)
@@ -220,6 +244,12 @@ COVBUF_INLINE COVBUF_NOINSTR uint64_t *covb_counter(struct covbuf_context *ctx, 
 	return covb_attached() ? &covb_engine.procs[covb_engine.proc].lost[cause] : NULL;
 }
 
+/* Words of an area of a class that records, and the count where there is one, may use. */
+COVBUF_INLINE COVBUF_NOINSTR uint32_t covb_frame_words(uint32_t area_class)
+{
+	return COVB_PLAT_COUNTED ? (uint32_t)(covbuf_class_bytes(area_class) / 8) : covbuf_class_words(area_class);
+}
+
 /* The kernel's numbers, in every world. */
 #define COVB_EPERM 1
 #define COVB_ENOENT 2
@@ -235,8 +265,10 @@ COVBUF_INLINE COVBUF_NOINSTR uint64_t *covb_counter(struct covbuf_context *ctx, 
 #define COVB_EALREADY 114
 #define COVB_ESTALE 116
 
-/* append.c */
+/* append.c, or counted.c */
 void covb_frame_prepare(struct covb_frame *frame, uint32_t mode, uint32_t kind);
+
+/* append.c */
 bool covb_append_slow_pc(uint64_t *slot, uint64_t pc);
 bool covb_append_slow_cmp(uint64_t *slot, uint64_t type, uint64_t arg1, uint64_t arg2, uint64_t pc);
 
@@ -255,6 +287,16 @@ void covb_handle_remove(uint64_t handle);
 
 /* owner.c */
 struct covbuf_owner *covb_owner_adopt(uint32_t index);
+int covb_owner_configure(struct covbuf_owner *owner, uint32_t mode, uint32_t area_class, uint64_t seen_words);
+void covb_owner_cut(struct covbuf_owner *owner);
+void covb_owner_settle(struct covbuf_owner *owner);
+
+/* target.c, or counted.c */
+int covb_target_create(struct covbuf_owner *owner, uint64_t nr_words);
+void covb_target_destroy(struct covbuf_owner *owner);
+uint64_t covb_local_start(struct covbuf_context *ctx, struct covbuf_owner *owner);
+
+/* image.c, or counted.c */
 uint32_t covb_epoch_next(void);
 
 /* handoff.c */
@@ -265,14 +307,12 @@ bool covb_queue_next(uint32_t head, uint32_t *area, uint32_t *next);
 bool covb_queue_claim(uint32_t area, struct covb_frame *frame);
 
 /* merge.c */
-int covb_target_create(struct covbuf_owner *owner, uint64_t nr_words);
 void covb_target_clear(struct covbuf_owner *owner);
-void covb_target_destroy(struct covbuf_owner *owner);
 void covb_merge(struct covbuf_owner *owner);
 void covb_merge_wait(struct covbuf_owner *owner);
 void covb_merge_leave(struct covbuf_context *ctx, uint32_t before);
 
-/* remote.c */
+/* section.c */
 void covb_area_describe(struct covbuf_context *ctx, struct covb_frame *frame);
 covbuf_token covb_section_start(struct covbuf_context *ctx, struct covbuf_owner *owner, uint32_t generation,
 				uint64_t handle, uint16_t flags);

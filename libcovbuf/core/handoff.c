@@ -19,6 +19,8 @@ static COVBUF_NOINSTR bool is_empty(const struct covb_frame *frame, const uint64
 {
 	uint64_t found = 0;
 
+	if (COVB_PLAT_COUNTED)
+		return !covb_load(&frame->start[0]);
 	if (frame->kind != COVBUF_LINEAR || cursor != frame->start || (frame->flags & COVB_FRAME_DIRTY))
 		return false;
 #pragma GCC unroll 8
@@ -106,6 +108,8 @@ COVBUF_NOINSTR void covb_handoff(struct covbuf_context *ctx, struct covb_frame *
 		covb_void_give(frame);
 		return;
 	}
+	if (COVB_PLAT_COUNTED && (flags & COVB_FRAME_LOCAL))
+		return; /* its words are the owner's target */
 	if (!frame->held && is_empty(frame, cursor)) {
 		covb_pool_give(ctx, frame);
 		return;
@@ -144,21 +148,15 @@ COVBUF_NOINSTR bool covb_queue_claim(uint32_t area, struct covb_frame *frame)
 	struct covbuf_area *entry = &covb_engine.areas[area];
 	uint64_t flag = covb_load(&entry->flag);
 	uint32_t area_class = covb_load(&entry->area_class);
-	uint64_t offset_bytes = covb_load(&entry->offset_bytes);
 
 	if (COVBUF_FLAG_STATE(flag) != COVBUF_AREA_QUEUED || area_class >= COVBUF_NR_CLASSES ||
-	    offset_bytes % COVBUF_AREA_MIN_BYTES || offset_bytes > covb_engine.limit_bytes ||
-	    covbuf_class_bytes(area_class) > covb_engine.limit_bytes - offset_bytes)
+	    !covb_frame_locate(frame, entry, area_class))
 		return false;
 	if (!covb_flag_move(entry, &flag, covb_engine.proc, COVBUF_AREA_READING))
 		return false;
-	frame->area = area;
 	frame->flag = flag;
-	frame->area_class = (uint8_t)area_class;
-	frame->kind = COVBUF_LINEAR;
+	frame->kind = COVB_PLAT_COUNTED ? COVBUF_COUNTED : COVBUF_LINEAR;
 	frame->mode = covb_load(&entry->mode) == COVBUF_MODE_CMP ? COVBUF_MODE_CMP : COVBUF_MODE_PC;
-	frame->start = (uint64_t *)(covb_engine.base + offset_bytes);
-	frame->end = frame->start + covbuf_class_words(area_class);
 	return true;
 }
 

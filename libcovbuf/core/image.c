@@ -36,6 +36,16 @@ void covb_images_sweep(void)
 	covb_plat_rcu_read_unlock();
 }
 
+/* A new epoch for unique mode. At the wrap all marks are wiped, so that none of an old epoch counts. */
+uint32_t covb_epoch_next(void)
+{
+	if (++covb_engine.epoch >= COVBUF_EPOCH_LIMIT) {
+		covb_images_sweep();
+		covb_engine.epoch = 1;
+	}
+	return covb_engine.epoch;
+}
+
 /*
  * The marks of a context, and a fresh epoch for them. NULL: there is no memory for them, and every site
  * is recorded. Sites that came later than the marks are recorded every time, too: more, never less.

@@ -93,6 +93,22 @@ static COVBUF_NOINSTR uint64_t copy_records(struct covbuf_owner *owner, const st
 	return lost;
 }
 
+/* The same of an area that has a count. */
+static COVBUF_NOINSTR uint64_t copy_counted(struct covbuf_owner *owner, const struct covb_frame *from)
+{
+	const uint32_t step = from->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
+	const uint64_t capacity = (owner->target_words - 1) / step;
+	struct run run = { .first = from->start + 1, .nr_words = covb_load(&from->start[0]) * step };
+	uint64_t count = covb_load(&owner->target[0]), lost;
+
+	if (count > capacity)
+		count = capacity;
+	lost = copy_run(owner, &run, &count, step);
+	/* release: as in copy_records() */
+	covb_store_release(&owner->target[0], count);
+	return lost;
+}
+
 static COVBUF_NOINSTR uint32_t reversed(uint32_t head)
 {
 	uint32_t list = 0, area, next;
@@ -123,7 +139,12 @@ static COVBUF_NOINSTR void merge_queue(struct covbuf_owner *owner)
 			covb_pool_discard(&nobody, &frame, &owner->slot->stale);
 			continue;
 		}
-		covb_fetch_add(&owner->slot->merge_lost, copy_records(owner, &frame, &nr_used));
+		if (COVB_PLAT_COUNTED) {
+			covb_fetch_add(&owner->slot->merge_lost, copy_counted(owner, &frame));
+			nr_used = 1;
+		} else {
+			covb_fetch_add(&owner->slot->merge_lost, copy_records(owner, &frame, &nr_used));
+		}
 		covb_plat_zero(frame.start, nr_used);
 		covb_pool_give(&nobody, &frame);
 	}
@@ -215,59 +236,10 @@ void covb_merge_wait(struct covbuf_owner *owner)
 
 /* ---- the target ------------------------------------------------------------------------------ */
 
-static uint32_t class_for(uint64_t nr_words)
-{
-	uint32_t area_class = 0;
-
-	while (area_class < COVBUF_NR_CLASSES && covbuf_class_bytes(area_class) / 8 < nr_words)
-		area_class++;
-	return area_class;
-}
-
-/* Under the lock. The target is an area of the pool, in a state of its own. */
-int covb_target_create(struct covbuf_owner *owner, uint64_t nr_words)
-{
-	struct covbuf_context nobody = { .hint = 0 };
-	uint32_t area_class = nr_words ? class_for(nr_words) : COVB_CONFIG_CLASS(owner->config);
-	struct covb_frame *frame;
-
-	if (area_class >= COVBUF_NR_CLASSES || nr_words == 1)
-		return -COVB_EINVAL;
-	frame = covb_pool_take(&nobody, area_class);
-	if (!frame && covb_plat_grow(area_class))
-		frame = covb_pool_take(&nobody, area_class);
-	if (!frame)
-		return -COVB_ENOSPC;
-	owner->target_words = nr_words ? nr_words : covbuf_class_bytes(area_class) / 8;
-	covb_store(&covb_engine.areas[frame->area].kind, COVBUF_COUNTED);
-	covb_store(&covb_engine.areas[frame->area].mode, COVB_CONFIG_MODE(owner->config));
-	covb_store(&covb_engine.areas[frame->area].nr_words, (uint32_t)owner->target_words);
-	covb_store(&covb_engine.areas[frame->area].owner, owner->index + 1);
-	owner->target_flag = frame->flag;
-	covb_flag_move(&covb_engine.areas[frame->area], &owner->target_flag, covb_engine.proc, COVBUF_AREA_TARGET);
-	covb_store(&owner->slot->target, frame->area + 1);
-	owner->target_area = frame->area;
-	for (uint64_t i = covbuf_class_words(area_class); i < covbuf_class_bytes(area_class) / 8; i++)
-		covb_store(&frame->start[i], 0); /* guard words: a target has none */
-	covb_store(&owner->target, frame->start);
-	return 0;
-}
-
 void covb_target_clear(struct covbuf_owner *owner)
 {
 	if (owner->target)
 		covb_store_release(&owner->target[0], 0);
-}
-
-void covb_target_destroy(struct covbuf_owner *owner)
-{
-	if (!owner->target)
-		return;
-	for (uint64_t i = 0; i < owner->target_words; i++)
-		covb_store(&owner->target[i], 0);
-	covb_store(&owner->target, (uint64_t *)NULL);
-	covb_store(&owner->slot->target, 0);
-	covb_flag_give(&covb_engine.areas[owner->target_area], owner->target_flag);
 }
 
 int covbuf_owner_target(struct covbuf_owner *owner, uint64_t **words, uint64_t *nr_words)

@@ -28,16 +28,6 @@ static bool is_enabled(const struct covbuf_owner *owner)
 	return covb_load(&owner->slot->sequence) & 1;
 }
 
-/* A new epoch for unique mode. At the wrap all marks are wiped, so that none of an old epoch counts. */
-uint32_t covb_epoch_next(void)
-{
-	if (++covb_engine.epoch >= COVBUF_EPOCH_LIMIT) {
-		covb_images_sweep();
-		covb_engine.epoch = 1;
-	}
-	return covb_engine.epoch;
-}
-
 /* ---- making and dropping --------------------------------------------------------------------- */
 
 #define OWNER_STATE(generation, proc, state)                                                       \
@@ -127,7 +117,8 @@ static bool options_ok(const struct covbuf_owner_options *options)
 	const uint32_t known = COVBUF_OWNER_GROW | COVBUF_OWNER_UNIQUE | COVBUF_OWNER_UNIQUE_CONTEXT |
 			       COVBUF_OWNER_KCOV | COVBUF_OWNER_KEEP;
 
-	if (options->mode >= COVBUF_NR_MODES || options->kind > COVBUF_RING ||
+	if (options->mode >= COVBUF_NR_MODES ||
+	    options->kind > (COVB_PLAT_COUNTED ? COVBUF_COUNTED : COVBUF_RING) ||
 	    options->area_class >= COVBUF_NR_CLASSES || (options->flags & ~known))
 		return false;
 	if ((options->flags & COVBUF_OWNER_KCOV) && (options->flags & COVBUF_OWNER_KEEP))
@@ -273,15 +264,10 @@ static void begin(struct covbuf_owner *owner)
 
 static int start_local(struct covbuf_owner *owner, struct covbuf_context *ctx)
 {
-	uint64_t token = covb_section_start(ctx, owner, owner->generation, 0, COVB_FRAME_LOCAL);
-	struct covb_frame *frame = token ? covb_context_find(ctx, token) : NULL;
+	uint64_t token = covb_local_start(ctx, owner);
 
-	if (!frame)
+	if (!token)
 		return -COVB_ENOSPC;
-	if (frame->kind == COVB_KIND_VOID) {
-		covb_section_stop(ctx, token);
-		return -COVB_ENOSPC;
-	}
 	owner->local = ctx;
 	owner->local_token = token;
 	return 0;
@@ -322,7 +308,9 @@ int covbuf_remote_enable(struct covbuf_owner *owner, const uint64_t *handles, ui
 
 	if (!ctx)
 		return covb_attached() ? -COVB_ESHUTDOWN : -COVB_ENOTCONN;
-	if (nr_handles > COVBUF_REMOTE_MAX_HANDLES || (nr_handles && !handles) || (!nr_handles && !common_handle))
+	if (nr_handles > COVBUF_REMOTE_MAX_HANDLES || (nr_handles && !handles))
+		return -COVB_EINVAL;
+	if (!COVB_PLAT_COUNTED && !nr_handles && !common_handle) /* KCOV allows it */
 		return -COVB_EINVAL;
 	for (uint32_t i = 0; i < nr_handles; i++)
 		if (!handle_ok(handles[i], false))
@@ -364,8 +352,9 @@ static int stop_local(struct covbuf_owner *owner, struct covbuf_context *ctx)
 		return 0;
 	if (owner->local != ctx)
 		return -COVB_EINVAL;
+	/* counted: a program does not know what modules left open in its task; it ends as abandoned */
 	top = covb_load(&ctx->top);
-	if (!top || top->token != owner->local_token)
+	if (!COVB_PLAT_COUNTED && (!top || top->token != owner->local_token))
 		return -COVB_EBUSY;
 	err = covb_section_stop(ctx, owner->local_token);
 	if (err)
@@ -404,6 +393,54 @@ static int disable_locked(struct covbuf_owner *owner)
 	raise_sequence(owner);
 	raise_generation(owner);
 	return 0;
+}
+
+/*
+ * The context that enabled it is closed: it collects nothing any more, from here on. Any level; beside
+ * nothing else that changes the owner. The rest is covb_owner_settle()'s.
+ */
+COVBUF_NOINSTR void covb_owner_cut(struct covbuf_owner *owner)
+{
+	if (is_enabled(owner))
+		raise_sequence(owner);
+}
+
+/* What a disable does besides, for an owner that was cut. Sleeping level. */
+void covb_owner_settle(struct covbuf_owner *owner)
+{
+	covb_plat_lock();
+	owner->local = NULL;
+	owner->local_token = 0;
+	owner->common_handle = 0; /* its context is gone; another's is not ours to change */
+	covb_store(&owner->slot->common_handle, 0);
+	remove_handles(owner);
+	raise_generation(owner);
+	covb_merge_wait(owner);
+	covb_plat_unlock();
+}
+
+/*
+ * What the next enable collects, and into areas of which class; seen_words: of the target, for the sites
+ * that were recorded. Sleeping level.
+ */
+int covb_owner_configure(struct covbuf_owner *owner, uint32_t mode, uint32_t area_class, uint64_t seen_words)
+{
+	int err = 0;
+
+	covb_plat_lock();
+	if (is_enabled(owner)) {
+		err = -COVB_EBUSY;
+	} else {
+		/* release: after the sequence became even; partner is the acquire in covb_section_start() */
+		covb_store_release(&owner->config,
+				   COVB_CONFIG(owner->generation, mode, COVB_CONFIG_KIND(owner->config), area_class,
+					       COVB_CONFIG_FLAGS(owner->config)));
+		covb_store(&owner->slot->mode, mode);
+		covb_store(&owner->slot->area_class, area_class);
+		owner->seen_words = seen_words;
+	}
+	covb_plat_unlock();
+	return err;
 }
 
 int covbuf_disable(struct covbuf_owner *owner)

@@ -18,8 +18,10 @@
  * The world's header above defines:
  *
  *   struct covb_rcu_head
+ *   COVB_PLAT_COUNTED     1: areas are counted, see engine.h; 0: claimed and tested
+ *   COVB_PLAT_NR_VOID_FRAMES  frames per context for sections that found no area
  *
- * and these, of which the first four are called at any level and must be uninstrumented:
+ * and these, which are called at any level and must be uninstrumented:
  *
  *   covb_plat_context()   the caller's context; NULL at a level that never collects
  *   covb_plat_level()     the caller's level, which a frame collects at; covb_plat_set_level()
@@ -28,7 +30,16 @@
  *   covb_plat_zero()      zero words
  */
 
+/* Where counted areas are: memory for a merge target, zeroed, that clients map; and back. Sleeping level. */
+#if COVB_PLAT_COUNTED
+uint64_t *covb_plat_target_alloc(uint64_t nr_words);
+void covb_plat_target_free(uint64_t *words);
+#endif
+
 /* ---- any level ------------------------------------------------------------------------------- */
+
+/* The memory of an area, by what its directory entry says. NULL: there is none in the segment. */
+uint64_t *covb_plat_locate(uint64_t offset_bytes, uint64_t bytes);
 
 /* Who the caller is, for the directory. name: 16 bytes. */
 void covb_plat_identify(uint32_t *pid, uint32_t *tid, char *name);

@@ -13,18 +13,17 @@
 #define FAR_PROBES 256
 
 /* Point the frame at the area's words. False: the directory names no memory inside the segment. */
-static COVB_LONG bool set_up(struct covb_frame *frame, const struct covbuf_area *area, uint32_t area_class)
+COVB_LONG bool covb_frame_locate(struct covb_frame *frame, const struct covbuf_area *area, uint32_t area_class)
 {
 	uint64_t offset_bytes = covb_load(&area->offset_bytes);
-	uint64_t bytes = covbuf_class_bytes(area_class);
+	uint64_t *words = covb_plat_locate(offset_bytes, covbuf_class_bytes(area_class));
 
-	if (offset_bytes % COVBUF_AREA_MIN_BYTES || offset_bytes < COVBUF_PART_BYTES ||
-	    offset_bytes > covb_engine.limit_bytes || bytes > covb_engine.limit_bytes - offset_bytes)
+	if (!words)
 		return false;
 	frame->area = (uint32_t)(area - covb_engine.areas);
 	frame->area_class = (uint8_t)area_class;
-	frame->start = (uint64_t *)(covb_engine.base + offset_bytes);
-	frame->end = frame->start + covbuf_class_words(area_class);
+	frame->start = words;
+	frame->end = words + covb_frame_words(area_class);
 	frame->offset_bytes = offset_bytes;
 	return true;
 }
@@ -38,7 +37,7 @@ static COVBUF_NOINSTR bool is_set_up(const struct covb_frame *frame, const struc
 	uint64_t offset_bytes = covb_load(&area->offset_bytes);
 
 	return COVBUF_LIKELY(offset_bytes) && COVBUF_LIKELY(frame->offset_bytes == offset_bytes) &&
-	       COVBUF_LIKELY(frame->area_class == area_class) && COVBUF_LIKELY(frame->kind == COVBUF_LINEAR);
+	       COVBUF_LIKELY(frame->area_class == area_class) && COVBUF_LIKELY(frame->kind != COVBUF_RING);
 }
 
 /*
@@ -67,12 +66,12 @@ static COVBUF_NOINSTR struct covb_frame *try_area(uint32_t i, uint32_t area_clas
 		return NULL;
 	}
 	frame->flag = flag;
-	if (!is_set_up(frame, area, area_class) && COVBUF_UNLIKELY(!set_up(frame, area, area_class))) {
+	if (!is_set_up(frame, area, area_class) && COVBUF_UNLIKELY(!covb_frame_locate(frame, area, area_class))) {
 		/* nobody's: an entry that makes no sense is left out of the pool */
 		covb_flag_move(area, &flag, 0, COVBUF_AREA_RETIRED);
 		return NULL;
 	}
-	if (COVBUF_UNLIKELY(covb_load(frame->end) != COVBUF_GUARD_VALUE))
+	if (!COVB_PLAT_COUNTED && COVBUF_UNLIKELY(covb_load(frame->end) != COVBUF_GUARD_VALUE))
 		set_guard(frame->end);
 	return frame;
 }
@@ -152,6 +151,12 @@ COVB_LONG void covb_pool_discard(struct covbuf_context *ctx, struct covb_frame *
 	uint32_t nr_words = covbuf_class_words(frame->area_class);
 	uint32_t step = frame->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
 
+	if (COVB_PLAT_COUNTED) {
+		if (counter)
+			covb_fetch_add(counter, covb_load(&words[0]));
+		covb_store(&words[0], 0);
+		nr_words = 0;
+	}
 	for (uint32_t i = 0; i < nr_words; i++) {
 		uint64_t word = covb_load(&words[i]);
 

@@ -2,6 +2,8 @@
 /*
  * Marks for longjmp(), and what a signal handler does to record apart from the code it interrupted.
  */
+#include <covbuf/covbuf.h>
+
 #include "engine.h"
 
 COVBUF_NOINSTR void covbuf_mark(struct covbuf_mark *mark)

@@ -18,6 +18,7 @@ if grep -ln __KERNEL__ "$src"/libcovbuf/core/*.c; then
 	bad=1
 fi
 for file in "$src"/libcovbuf/core/*.c; do
+	[ "${file##*/}" = counted.c ] && continue # of worlds whose areas are counted: built with the kernel module
 	"$cc" -std=gnu11 -O2 -ffreestanding -Wall -Wextra -Werror -I"$src/include" -c "$file" \
 		-o "$work/$(basename "$file" .c).o" || bad=1
 done

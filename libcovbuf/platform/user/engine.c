@@ -16,6 +16,14 @@
 
 struct covbuf_segment *covb_segment;
 
+uint64_t *covb_plat_locate(uint64_t offset_bytes, uint64_t bytes)
+{
+	if (offset_bytes % COVBUF_AREA_MIN_BYTES || offset_bytes < COVBUF_PART_BYTES ||
+	    offset_bytes > covb_engine.limit_bytes || bytes > covb_engine.limit_bytes - offset_bytes)
+		return NULL;
+	return (uint64_t *)(covb_engine.base + offset_bytes);
+}
+
 /* Zeroed address space; storage comes with use. */
 static void *reserve(uint64_t bytes)
 {

@@ -17,6 +17,9 @@
 #endif
 #endif
 
+#define COVB_PLAT_COUNTED 0
+#define COVB_PLAT_NR_VOID_FRAMES 8
+
 struct covb_rcu_head {
 	struct rcu_head head;
 	void (*fn)(struct covb_rcu_head *head);

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Areas in KCOV's layout, where nothing that interrupts an append appends to the same area: word 0 is the
+ * number of records, which follow. What stack.c, append.c and target.c are elsewhere.
+ *
+ * A context is open where a cursor is not NULL: it points at the count. How many records fit, and the
+ * level that they come from, stand beside it, and all of it together is what a push changes and a pop
+ * puts back. Whatever interrupts a switch, and pushes and pops in turn, leaves what it found, so each
+ * switch puts back what it read before it changed anything, and not what it could work out from the
+ * frames: in the middle of a switch the two are not the same.
+ */
+#include "engine.h"
+
+/* What a section without an area appends to: full. */
+static uint64_t no_words[1];
+
+static COVBUF_NOINSTR uint64_t capacity_of(const struct covb_frame *frame)
+{
+	uint64_t nr_words = (uint64_t)(frame->end - frame->start);
+
+	if (!nr_words)
+		return 0;
+	return (nr_words - 1) / (frame->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1);
+}
+
+COVBUF_NOINSTR void covb_frame_prepare(struct covb_frame *frame, uint32_t mode, uint32_t kind)
+{
+	frame->mode = (uint8_t)mode;
+	frame->kind = (uint8_t)kind;
+	frame->misses = 0;
+	frame->unique.seen = NULL;
+	if (kind == COVB_KIND_VOID) {
+		frame->start = no_words;
+		frame->end = no_words;
+	}
+}
+
+static COVBUF_NOINSTR void read_open(const struct covbuf_context *ctx, struct covb_open *open)
+{
+	for (uint32_t i = 0; i < COVBUF_NR_MODES; i++)
+		open->cursor[i] = covb_load(&ctx->cursor[i]);
+	open->capacity = covb_load(&ctx->capacity);
+	open->seen = covb_load(&ctx->seen);
+	open->level = covb_load(&ctx->level);
+}
+
+/* Nothing that comes in between finds a cursor that is not of this capacity and level. */
+static COVBUF_NOINSTR void set_open(struct covbuf_context *ctx, const struct covb_open *open, struct covb_frame *top)
+{
+	for (uint32_t i = 0; i < COVBUF_NR_MODES; i++)
+		covb_store(&ctx->cursor[i], (uint64_t *)NULL);
+	covb_barrier(); /* same CPU: shut, then changed */
+	covb_store(&ctx->top, top);
+	covb_store(&ctx->capacity, open->capacity);
+	covb_store(&ctx->seen, open->seen);
+	covb_store(&ctx->level, open->level);
+	covb_barrier(); /* same CPU: changed, then opened */
+	for (uint32_t i = 0; i < COVBUF_NR_MODES; i++)
+		covb_store(&ctx->cursor[i], open->cursor[i]);
+}
+
+COVBUF_NOINSTR void covb_context_push(struct covbuf_context *ctx, struct covb_frame *frame)
+{
+	struct covb_open open = {
+		.capacity = capacity_of(frame), .seen = frame->unique.seen, .level = frame->level,
+	};
+
+	open.cursor[frame->mode] = frame->start;
+	read_open(ctx, &frame->interrupted);
+	frame->prev = covb_load(&ctx->top);
+	set_open(ctx, &open, frame);
+}
+
+/* *cursor: of no use here; the area has its count. */
+COVBUF_NOINSTR struct covb_frame *covb_context_pop(struct covbuf_context *ctx, uint64_t **cursor)
+{
+	struct covb_frame *frame = covb_load(&ctx->top);
+
+	*cursor = NULL;
+	if (!frame)
+		return NULL;
+	set_open(ctx, &frame->interrupted, frame->prev);
+	return frame;
+}
+
+/* Sections record every site each time; only an owner's own area can be unique. */
+COVBUF_NOINSTR void covb_unique_choose(struct covbuf_context *ctx, struct covb_frame *frame, uint32_t owner_epoch,
+				       uint32_t flags)
+{
+	(void)ctx;
+	(void)frame;
+	(void)owner_epoch;
+	(void)flags;
+}
+
+uint32_t covb_epoch_next(void)
+{
+	return 0;
+}
+
+/* ---- the target ------------------------------------------------------------------------------ */
+
+int covb_target_create(struct covbuf_owner *owner, uint64_t nr_words)
+{
+	uint64_t *words;
+
+	if (nr_words < 2)
+		return -COVB_EINVAL;
+	owner->frame = covb_plat_zalloc(sizeof(*owner->frame));
+	if (!owner->frame)
+		return -COVB_ENOMEM;
+	words = covb_plat_target_alloc(nr_words);
+	if (!words) {
+		covb_plat_free(owner->frame);
+		owner->frame = NULL;
+		return -COVB_ENOMEM;
+	}
+	owner->target_words = nr_words;
+	covb_store(&owner->target, words);
+	return 0;
+}
+
+/* Nobody merges, and nobody that finds the owner now will: see covb_merge(). */
+void covb_target_destroy(struct covbuf_owner *owner)
+{
+	uint64_t *words = owner->target;
+
+	if (!words)
+		return;
+	covb_store(&owner->target, (uint64_t *)NULL);
+	covb_plat_target_free(words);
+	covb_plat_free(owner->frame);
+	owner->frame = NULL;
+}
+
+/* No area's and no void frame's: those have a number, and bit 63. */
+#define LOCAL_TOKEN(owner) (1ull << 62 | (uint64_t)(owner)->index << 32 | (owner)->generation)
+
+/* The calling task records into the target itself. */
+uint64_t covb_local_start(struct covbuf_context *ctx, struct covbuf_owner *owner)
+{
+	struct covb_frame *frame = owner->frame;
+
+	covb_frame_prepare(frame, COVB_CONFIG_MODE(owner->config), COVBUF_COUNTED);
+	frame->start = owner->target + owner->seen_words;
+	frame->end = owner->target + owner->target_words;
+	frame->unique.seen = owner->seen_words ? (uint32_t *)owner->target : NULL;
+	frame->area = ~0u;
+	frame->owner = owner->index;
+	frame->sequence = covb_load(&owner->slot->sequence);
+	frame->handle = 0;
+	frame->level = covb_plat_level();
+	frame->flags = COVB_FRAME_LOCAL;
+	frame->held = NULL;
+	frame->token = LOCAL_TOKEN(owner);
+	covb_context_push(ctx, frame);
+	return frame->token;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Sections: what a context does on behalf of an owner.
+ *
+ * start: see that the owner is enabled, take an area, push it. stop: pop, hand over. An owner
+ * needs no reference while its sections run: its slot is type-stable, and its sequence, which never
+ * goes back, tells at the stop and to the reader whether the section is still wanted.
+ */
+#include "engine.h"
+
+/* Two fields of 32 bits at once, or mode, kind, flags and next, which are not needed before the area is queued. */
+static COVBUF_NOINSTR void store_pair(void *first, uint64_t value)
+{
+	typedef uint64_t __attribute__((may_alias)) pair;
+
+	COVB_STORE_NEW((pair *)first, value);
+}
+
+COVBUF_STATIC_ASSERT(offsetof(struct covbuf_area, mode) % 8 == 0 && offsetof(struct covbuf_area, kind) % 8 == 1 &&
+		     offsetof(struct covbuf_area, owner) % 8 == 0 && offsetof(struct covbuf_area, context) % 8 == 4 &&
+		     offsetof(struct covbuf_area, pid) % 8 == 0 && offsetof(struct covbuf_area, tid) % 8 == 4 &&
+		     offsetof(struct covbuf_area, module_generation) % 8 == 0 &&
+		     offsetof(struct covbuf_area, serial) % 8 == 4, "pairs, little-endian");
+
+/* Write down whose area this is, for readers. */
+COVBUF_NOINSTR void covb_area_describe(struct covbuf_context *ctx, struct covb_frame *frame)
+{
+	struct covb_context_private *priv = ctx->priv;
+	struct covbuf_area *area = &covb_engine.areas[frame->area];
+	uint64_t nr_words = (uint64_t)(frame->end - frame->start);
+
+	if (COVBUF_UNLIKELY(frame->kind == COVBUF_RING))
+		nr_words = (frame->mask + 1) * (frame->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1);
+	COVB_STORE_NEW(&area->nr_words, (uint32_t)nr_words);
+	store_pair(&area->mode, (uint64_t)frame->kind << 8 | frame->mode);
+	store_pair(&area->owner, (uint64_t)(priv->index + 1) << 32 | (frame->owner + 1));
+	covb_store(&area->sequence, frame->sequence);
+	covb_store(&area->handle, frame->handle);
+	store_pair(&area->pid, (uint64_t)priv->tid << 32 | priv->pid);
+	store_pair(&area->module_generation, (uint64_t)frame->serial << 32 | covb_load(covb_engine.module_generation));
+	COVB_STORE_NEW(&area->filled_words, 0);
+	covb_store(&area->token, frame->token);
+	COVB_STORE_NEW(&area->images, covb_load(&covb_engine.images));
+	/*
+	 * Described, then written to: an observer that has seen a record and then looks at the description
+	 * again sees this one. Partner: the acquire between the two in shm/view_words.c. Without it records
+	 * could be taken for the area's last user's.
+	 */
+	covb_wmb();
+}
+
+/* An area for the section, or a frame that counts what it is given; NULL: not even that. */
+static COVBUF_NOINSTR struct covb_frame *get_frame(struct covbuf_context *ctx, uint64_t config)
+{
+	struct covb_frame *frame = covb_pool_take(ctx, COVB_CONFIG_CLASS(config));
+
+	if (frame) {
+		frame->token = (uint64_t)(frame->area + 1) << 32 | (uint32_t)COVBUF_FLAG_GENERATION(frame->flag);
+		covb_frame_prepare(frame, COVB_CONFIG_MODE(config), COVB_CONFIG_KIND(config));
+		return frame;
+	}
+	frame = covb_context_void(ctx);
+	if (!frame)
+		return NULL;
+	frame->area_class = (uint8_t)COVB_CONFIG_CLASS(config);
+	frame->wanted_kind = (uint8_t)COVB_CONFIG_KIND(config);
+	covb_frame_prepare(frame, COVB_CONFIG_MODE(config), COVB_KIND_VOID);
+	return frame;
+}
+
+/*
+ * Start a section for the owner if it is enabled and still of this generation. The context is open.
+ * Any level; lock-free. 0: it was not started, and that is counted.
+ */
+COVBUF_NOINSTR covbuf_token covb_section_start(struct covbuf_context *ctx, struct covbuf_owner *owner,
+					       uint32_t generation, uint64_t handle, uint16_t flags)
+{
+	/*
+	 * acquire, then acquire: the sequence before the config and again after it. Partner: the release
+	 * in raise_sequence() of owner.c; config and epoch change only while the sequence is even, so the same
+	 * odd value twice means that these are its.
+	 */
+	const struct covbuf_owner_slot *slot = owner->slot;
+	uint64_t sequence = covb_load_acquire(&slot->sequence);
+	uint64_t config = covb_load_acquire(&owner->config);
+	uint32_t epoch = covb_load_acquire(&owner->epoch);
+	struct covb_frame *frame;
+
+	if (!(sequence & 1) || COVB_CONFIG_GENERATION(config) != generation ||
+	    covb_load(&slot->sequence) != sequence ||
+	    /* after the sequence: then it was one of the owner that the handle meant */
+	    (COVBUF_UNLIKELY(covb_engine.inherited) && covb_load(&slot->state) != owner->state)) {
+		covb_count(ctx, COVBUF_LOST_UNKNOWN);
+		return 0;
+	}
+	frame = get_frame(ctx, config);
+	if (!frame) {
+		covb_count(ctx, COVBUF_LOST_NO_AREA);
+		return 0;
+	}
+	if (COVB_CONFIG_FLAGS(config) & COVBUF_OWNER_GROW)
+		flags |= COVB_FRAME_GROW;
+	if (COVB_CONFIG_FLAGS(config) & COVBUF_OWNER_KEEP)
+		flags |= COVB_FRAME_KEEP;
+	COVB_STORE_NEW(&frame->flags, flags);
+	frame->owner = owner->index;
+	frame->sequence = sequence;
+	frame->handle = handle;
+	frame->level = covb_plat_level();
+	COVB_STORE_NEW(&frame->held, (struct covb_frame *)NULL);
+	COVB_STORE_NEW(&frame->serial, 0);
+	COVB_STORE_NEW(&frame->grown_seen, 0);
+	COVB_STORE_NEW(&frame->refusals, 0);
+	covb_unique_choose(ctx, frame, epoch, COVB_CONFIG_FLAGS(config));
+	if (COVBUF_LIKELY(frame->kind != COVB_KIND_VOID))
+		covb_area_describe(ctx, frame);
+	covb_context_push(ctx, frame);
+	return frame->token;
+}
+
+/* Popped by somebody else than its own stop: an append in it may have been cut short. */
+COVB_RARE void covb_section_abandoned(struct covbuf_context *ctx, struct covb_frame *frame)
+{
+	frame->flags |= COVB_FRAME_DIRTY;
+	if (!(frame->flags & COVB_FRAME_FILTER))
+		covb_count(ctx, COVBUF_LOST_ABANDONED);
+}
+
+/* Pop down to and including the section's frame, and hand over all that was popped. */
+COVBUF_NOINSTR int covb_section_stop(struct covbuf_context *ctx, uint64_t token)
+{
+	struct covb_frame *frame = covb_context_find(ctx, token);
+	uint64_t *cursor;
+	bool last;
+
+	if (!frame)
+		return -COVB_EINVAL;
+	if (frame->level != covb_plat_level())
+		return -COVB_EBUSY;
+	do {
+		frame = covb_context_pop(ctx, &cursor);
+		if (!frame)
+			return -COVB_EINVAL;
+		last = frame->token == token;
+		if (!last)
+			covb_section_abandoned(ctx, frame);
+		covb_handoff(ctx, frame, cursor);
+	} while (!last);
+	return 0;
+}
