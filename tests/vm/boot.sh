@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# boot.sh [--memory MIB] [--cpus N] [--threads single|multi] [--limit SECONDS] [--append TEXT] [--console FILE] [--report FILE|-] KERNEL INITRAMFS
+#
+# Boots KERNEL (6.12-rt) until it powers off. The kernel's console goes to FILE, else to the standard output; the guest's second
+# port, to which tests report, into a file or to the standard output (-). Status: 0; 1 where the kernel complained, which
+# is printed; 124 where the machine was not off within the limit.
+set -eu
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+memory=512 cpus=2 threads=single limit=300 append='' console='' report=/dev/null
+while [ $# -gt 0 ]; do
+	case $1 in
+	--memory | --cpus | --threads | --limit | --append | --console | --report)
+		[ $# -ge 2 ] || usage 2 >&2
+		declare "${1#--}=$2"
+		shift
+		;;
+	-h | --help) usage ;;
+	-*) usage 2 >&2 ;;
+	*) break ;;
+	esac
+	shift
+done
+[ $# -eq 2 ] || usage 2 >&2
+dir=$(kernel_dir "$1")
+[ -r "$2" ] || die "there is no file $2"
+need qemu-system-x86_64 timeout
+
+case $(accelerator "$dir") in
+kvm) machine=(-accel kvm -cpu host) ;;
+*) machine=(-accel "tcg,thread=$threads" -cpu max) ;;
+esac
+if [ "$report" = - ]; then
+	machine+=(-chardev "stdio,id=report,signal=off")
+else
+	machine+=(-chardev "file,id=report,path=$report")
+fi
+keep=$console
+[ -n "$console" ] || console=$(mktemp)
+
+# A port on PCI for the report leaves the machine's own second one, and its interrupt, to the tests. Watchdogs have time: the host may
+# be slow; an oops ends the machine at once.
+status=0
+timeout -k 5 "$limit" qemu-system-x86_64 -M q35 -m "$memory" -smp "$cpus" "${machine[@]}" -nodefaults -display none -no-reboot \
+	-serial "file:$console" -serial null -device pci-serial,chardev=report -kernel "$dir/vmlinuz" -initrd "$2" \
+	-append "console=ttyS0 panic=-1 oops=panic printk.devkmsg=on watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=60 $append" \
+	< /dev/null || status=$?
+
+if [ -z "$keep" ]; then
+	cat "$console"
+	trap 'rm -f "$console"' EXIT
+fi
+if [ $status -eq 124 ] || [ $status -eq 137 ]; then
+	echo "$me: the machine was not off after $limit s" >&2
+	exit 124
+fi
+[ $status -eq 0 ] || die "qemu ended with status $status"
+! complaints "$console" >&2

@@ -1,0 +1,178 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# fetch.sh [--update] [KERNEL...]
+#
+# Downloads Debian's kernels 6.1, 6.1-rt, 6.12 and 6.12-rt with their headers, each in the newest version there is, and
+# unpacks them into $COVBUF_VM_CACHE (build-vm/ of the tree). Nothing is installed, the machine's apt configuration is read and
+# not changed, and no root is needed. Where its sources have no such kernel, Debian's backports are looked
+# through too, from the same mirror. What is there already is not fetched again, unless --update asks for what is newer.
+# For a kernel that cannot be had, the reason is printed, and kept in kernels/KERNEL.missing; the status is then 77.
+set -eu
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+update=
+case ${1:-} in
+--update) update=1; shift ;;
+-h | --help) usage ;;
+-*) usage 2 >&2 ;;
+esac
+# shellcheck disable=SC2086
+[ $# -gt 0 ] || set -- $stock
+for kernel; do
+	[[ " $stock " = *" $kernel "* ]] || die "no kernel '$kernel'; there are: $stock"
+done
+need apt-get apt-cache dpkg-deb flock
+mkdir -p "$cache/kernels" "$cache/debs"
+exec 9> "$cache/.lock"
+flock 9
+
+missing=0
+miss() { # KERNEL WHY
+	missing=1
+	echo "$2" > "$cache/kernels/$1.missing"
+	echo "$me: $1: $2" >&2
+}
+
+# An apt of our own for each set of sources: "machine" are those of this machine that are of its Debian release,
+# "backports" is the archive of that name.
+release=$(. /etc/os-release && [ "$ID" = debian ] && echo "${VERSION_CODENAME:-}") || release=
+[ -n "$release" ] || die "this is not Debian, or /etc/os-release does not name its release"
+apt_conf() { echo "$cache/apt-$1/apt.conf"; }
+apt_setup() { # SET
+	local dir=$cache/apt-$1 file site
+	[ ! -e "$dir/updated" ] || return 0
+	rm -rf "$dir"
+	mkdir -p "$dir/parts" "$dir/lists/partial" "$dir/archives/partial"
+	: > "$dir/status"
+	# -c comes after the machine's own settings: nothing runs after our update, and root stays root in here.
+	cat > "$dir/apt.conf" << END
+Dir::Etc::sourcelist "/dev/null";
+Dir::Etc::sourceparts "$dir/parts";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+Dir::State::lists "$dir/lists";
+Dir::State::status "$dir/status";
+Dir::Cache "$dir";
+APT::Architecture "amd64";
+APT::Architectures "amd64";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+Acquire::Retries "3";
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+END
+	case $1 in
+	machine)
+		for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
+			if grep -qsE "(^|[[:blank:]])$release(-[a-z]+)*([[:blank:]]|\$)" "$file"; then
+				cp "$file" "$dir/parts/"
+			fi
+		done
+		;;
+	backports)
+		# shellcheck disable=SC2016
+		site=$(apt-get indextargets -c "$(apt_conf machine)" --format '$(SITE)' \
+			'Created-By: Packages' "Release: $release" 'Component: main' | head -1)
+		[ -n "$site" ] || return 1
+		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site $release-backports main" \
+			> "$dir/parts/backports.list"
+		;;
+	esac
+	[ -n "$(ls "$dir/parts")" ] || return 1
+	# A third party's source may fail; what is missing for it will be missed below.
+	apt-get -q -c "$dir/apt.conf" update > "$dir/update.log" 2>&1 || return 1
+	touch "$dir/updated"
+}
+
+# The newest version of which every package of both flavours is there.
+newest() { # SET SERIES
+	local names version
+	names=$(apt-cache -c "$(apt_conf "$1")" pkgnames linux-)
+	while read -r version; do
+		for package in linux-{image,headers}-"$version"-{,rt-}amd64 linux-headers-"$version"-common{,-rt}; do
+			grep -qxF "$package" <<< "$names" || continue 2
+		done
+		echo "$version"
+		return
+	done < <(sed -nE "s/^linux-headers-(${2//./\\.}\.[0-9][^-]*(-[0-9]+)?)-amd64\$/\1/p" <<< "$names" | sort -rV)
+	return 1
+}
+
+# Packages stay until their kernel is complete: an interrupted fetch goes on where it was.
+download() { # SET PACKAGE...: prints the files
+	local set=$1 package file
+	shift
+	for package; do
+		file=$cache/debs/$package.deb
+		if [ ! -e "$file" ]; then
+			rm -rf "$cache/debs/partial"
+			mkdir "$cache/debs/partial"
+			echo "$me: fetching $package" >&2
+			(cd "$cache/debs/partial" && apt-get -q -c "$(apt_conf "$set")" download "$package" > ../download.log 2>&1) || return 1
+			mv "$cache/debs/partial/"*.deb "$file"
+		fi
+		echo "$file"
+	done
+}
+
+# Only the kernel itself of the image package. Headers name each other by absolute paths.
+unpack() { # ROOT VERSION DEB...
+	local root=$1 version=$2 deb
+	shift 2
+	for deb; do
+		case $deb in
+		*/linux-image-*) dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root" --wildcards './boot/vmlinuz-*' './boot/config-*' ;;
+		*) dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root" ;;
+		esac || return 1
+	done
+	sed -i "s,^include /usr/src/,include $root/usr/src/," "$root/usr/src/linux-headers-$version/Makefile"
+	ln -s "usr/src/linux-headers-$version" "$root/build"
+	ln -s "boot/vmlinuz-$version" "$root/vmlinuz"
+}
+
+get() { # KERNEL
+	local kernel=$1 series=${1%-rt} flavour=amd64 dir=$cache/kernels/$1 set version package files work
+	[ "$series" = "$kernel" ] || flavour=rt-amd64
+	for set in machine backports; do
+		apt_setup "$set" && version=$(newest "$set" "$series") && break
+		version=
+	done
+	if [ -z "$version" ]; then
+		if [ -e "$(dirname "$(apt_conf machine)")/updated" ]; then
+			miss "$kernel" "neither this machine's package sources nor Debian's backports have a kernel $series"
+		else
+			miss "$kernel" "apt-get update failed; is the network there? $(tail -1 "$cache/apt-machine/update.log" 2> /dev/null)"
+		fi
+		return
+	fi
+	version=$version-$flavour
+	[ ! -e "$dir/boot/vmlinuz-$version" ] || return 0
+	set -- "linux-image-$version" "linux-headers-$version"
+	while read -r package; do
+		set -- "$@" "$package"
+	done < <(apt-cache -c "$(apt_conf "$set")" depends "linux-headers-$version" |
+		sed -nE 's/^ *Depends: (linux-(headers|kbuild|compiler)-.*)/\1/p')
+	files=$(download "$set" "$@") ||
+		{ miss "$kernel" "apt-get download failed: $(tail -1 "$cache/debs/download.log")"; return; }
+	work=$cache/kernels/.$kernel
+	rm -rf "$work"
+	mkdir "$work"
+	# shellcheck disable=SC2086
+	(cd "$cache" && unpack "$work" "$version" $files) || { miss "$kernel" "its packages cannot be unpacked"; return; }
+	rm -rf "$dir"
+	mv "$work" "$dir"
+	sed -i "s,^include $work/,include $dir/," "$dir/build/Makefile"
+	rm -f "$cache/kernels/$kernel.missing"
+	echo "$me: $kernel is Linux $version" >&2
+}
+
+[ -z "$update" ] || rm -f "$cache"/apt-*/updated
+for kernel; do
+	if [ -n "$update" ] || [ ! -e "$cache/kernels/$kernel/build" ]; then
+		get "$kernel"
+	fi
+done
+[ $missing -eq 0 ] || exit 77
+rm -rf "$cache/debs"
