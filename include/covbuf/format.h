@@ -113,7 +113,7 @@ struct covbuf_header {
 	uint64_t reserved0[8];
 
 	/* What changes, away from what does not. */
-	uint64_t size_bytes __attribute__((aligned(COVBUF_LINE_BYTES))); /* storage there is; maker, release */
+	uint64_t size_bytes __attribute__((__aligned__(COVBUF_LINE_BYTES))); /* storage there is; maker, release */
 	uint32_t nr_areas;	/* directory entries in use; maker, release, after the entries */
 	uint32_t nr_retired;	/* of those, given back to the system; maker, relaxed */
 	uint32_t maker_pid;
@@ -126,7 +126,7 @@ struct covbuf_header {
 	uint64_t lost_procs;	/* processes that found no slot */
 	uint64_t lost_modules;	/* images that found no row, each time one was looked for */
 
-	struct covbuf_class classes[COVBUF_NR_CLASSES] __attribute__((aligned(COVBUF_LINE_BYTES)));
+	struct covbuf_class classes[COVBUF_NR_CLASSES] __attribute__((__aligned__(COVBUF_LINE_BYTES)));
 };
 
 /* ---- processes ------------------------------------------------------------------------------- */
@@ -202,7 +202,7 @@ struct covbuf_owner_slot {
 	char name[32];
 
 	/* Finished areas, newest first, linked by covbuf_area.next. Index + 1; push: CAS release; take all: xchg acquire. */
-	uint32_t queue __attribute__((aligned(COVBUF_LINE_BYTES)));
+	uint32_t queue __attribute__((__aligned__(COVBUF_LINE_BYTES)));
 	uint32_t merging;	/* who merges, 0: nobody; see merge.c */
 	uint64_t queued;	/* areas ever pushed; relaxed, by pushers */
 	uint64_t stale;		/* records dropped: of an earlier enable, or a dead process's when nobody was there to read */
@@ -292,7 +292,7 @@ struct covbuf_area {
 	uint64_t images;	/* COVBUF_IMAGES() of the process at take */
 
 	/* RING only: next record index to take; starts at 1 << 63. consumer, release. */
-	uint64_t position __attribute__((aligned(COVBUF_LINE_BYTES)));
+	uint64_t position __attribute__((__aligned__(COVBUF_LINE_BYTES)));
 	uint64_t claimed;	/* RING, at hand-over: the writer's index */
 	uint32_t draining;	/* RING: 1 while the consumer takes from it in use; see covb_ring_busy() */
 };

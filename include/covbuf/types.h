@@ -10,14 +10,21 @@
 #define COVBUF_TYPES_H
 
 #ifdef __KERNEL__
+#include <linux/compiler.h>
 #include <linux/types.h>
 #include <linux/build_bug.h>
 #include <linux/limits.h>
 #include <linux/stddef.h>
 /* What a context is there, and how it is found, is the platform's affair. */
 #define COVBUF_CONTEXT_OF_PLATFORM
+/* Sanitizers are a matter of whole files there: always_inline functions do not mix. */
+#define COVBUF_NOINSTR notrace
 #define COVB_ATOMIC_HEADER <covbuf/arch/kernel.h>
 typedef long intptr_t;
+#ifndef UINT32_MAX
+#define UINT32_MAX U32_MAX
+#define UINT64_MAX U64_MAX
+#endif
 #else
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,7 +43,7 @@ typedef long intptr_t;
 
 #define COVBUF_LIKELY(x) __builtin_expect(!!(x), 1)
 #define COVBUF_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define COVBUF_INLINE static inline __attribute__((always_inline))
+#define COVBUF_INLINE static inline __attribute__((__always_inline__))
 
 /*
  * clang's no_sanitize("thread") leaves the function entry hooks in; disable_sanitizer_instrumentation does

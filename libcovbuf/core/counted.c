@@ -18,6 +18,8 @@ static COVBUF_NOINSTR uint64_t capacity_of(const struct covb_frame *frame)
 {
 	uint64_t nr_words = (uint64_t)(frame->end - frame->start);
 
+	if (nr_words > frame->limit_words)
+		nr_words = frame->limit_words;
 	if (!nr_words)
 		return 0;
 	return (nr_words - 1) / (frame->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1);
@@ -41,6 +43,7 @@ static COVBUF_NOINSTR void read_open(const struct covbuf_context *ctx, struct co
 		open->cursor[i] = covb_load(&ctx->cursor[i]);
 	open->capacity = covb_load(&ctx->capacity);
 	open->seen = covb_load(&ctx->seen);
+	open->nr_seen = covb_load(&ctx->nr_seen);
 	open->level = covb_load(&ctx->level);
 }
 
@@ -53,6 +56,7 @@ static COVBUF_NOINSTR void set_open(struct covbuf_context *ctx, const struct cov
 	covb_store(&ctx->top, top);
 	covb_store(&ctx->capacity, open->capacity);
 	covb_store(&ctx->seen, open->seen);
+	covb_store(&ctx->nr_seen, open->nr_seen);
 	covb_store(&ctx->level, open->level);
 	covb_barrier(); /* same CPU: changed, then opened */
 	for (uint32_t i = 0; i < COVBUF_NR_MODES; i++)
@@ -62,7 +66,8 @@ static COVBUF_NOINSTR void set_open(struct covbuf_context *ctx, const struct cov
 COVBUF_NOINSTR void covb_context_push(struct covbuf_context *ctx, struct covb_frame *frame)
 {
 	struct covb_open open = {
-		.capacity = capacity_of(frame), .seen = frame->unique.seen, .level = frame->level,
+		.capacity = capacity_of(frame), .level = frame->level,
+		.seen = frame->unique.seen, .nr_seen = frame->unique.epoch,
 	};
 
 	open.cursor[frame->mode] = frame->start;
@@ -83,14 +88,14 @@ COVBUF_NOINSTR struct covb_frame *covb_context_pop(struct covbuf_context *ctx, u
 	return frame;
 }
 
-/* Sections record every site each time; only an owner's own area can be unique. */
-COVBUF_NOINSTR void covb_unique_choose(struct covbuf_context *ctx, struct covb_frame *frame, uint32_t owner_epoch,
-				       uint32_t flags)
+/* KCOV's: the size that an enable asks for holds for tasks; softirqs have areas of a size of their own. */
+COVBUF_NOINSTR void covb_section_prepare(struct covbuf_context *ctx, struct covb_frame *frame, uint32_t owner_epoch,
+					 uint32_t flags)
 {
 	(void)ctx;
-	(void)frame;
 	(void)owner_epoch;
 	(void)flags;
+	frame->limit_words = frame->level ? UINT64_MAX : covb_load(&covb_engine.owners[frame->owner].section_words);
 }
 
 uint32_t covb_epoch_next(void)
@@ -144,7 +149,10 @@ uint64_t covb_local_start(struct covbuf_context *ctx, struct covbuf_owner *owner
 	covb_frame_prepare(frame, COVB_CONFIG_MODE(owner->config), COVBUF_COUNTED);
 	frame->start = owner->target + owner->seen_words;
 	frame->end = owner->target + owner->target_words;
+	/* unique: a bit per site in the words before the count; how many stands where the cursor world has its epoch */
 	frame->unique.seen = owner->seen_words ? (uint32_t *)owner->target : NULL;
+	frame->unique.epoch = owner->seen_words > UINT32_MAX / 64 ? UINT32_MAX : (uint32_t)(owner->seen_words * 64);
+	frame->limit_words = UINT64_MAX;
 	frame->area = ~0u;
 	frame->owner = owner->index;
 	frame->sequence = covb_load(&owner->slot->sequence);

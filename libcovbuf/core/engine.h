@@ -33,9 +33,9 @@
  * An entry that is called often: what it calls is inlined, as far as the compiler sees it; see
  * libcovbuf/core.c. What is rare, or long, stays out of it.
  */
-#define COVB_WARM __attribute__((flatten)) COVBUF_NOINSTR
-#define COVB_RARE __attribute__((noinline, cold)) COVBUF_NOINSTR
-#define COVB_LONG __attribute__((noinline)) COVBUF_NOINSTR
+#define COVB_WARM __attribute__((__flatten__)) COVBUF_NOINSTR
+#define COVB_RARE __attribute__((__noinline__, __cold__)) COVBUF_NOINSTR
+#define COVB_LONG __attribute__((__noinline__)) COVBUF_NOINSTR
 
 /*
  * Store what is not there yet. A section takes its area and gives it back by a locked instruction each,
@@ -59,6 +59,7 @@ struct covb_open {
 	uint64_t *cursor[COVBUF_NR_MODES];
 	uint64_t capacity;
 	uint32_t *seen;
+	uint32_t nr_seen;
 	uint32_t level;
 };
 
@@ -95,8 +96,9 @@ struct covb_frame {
 	uint64_t *position;
 	/* COUNTED */
 	struct covb_open interrupted;
+	uint64_t limit_words;	/* of the area that may be used, count included */
 	uint32_t misses;	/* starts above it that found nobody to collect for, and are still to be stopped */
-} __attribute__((aligned(COVBUF_LINE_BYTES))); /* neighbours are different threads' */
+} __attribute__((__aligned__(COVBUF_LINE_BYTES))); /* neighbours are different threads' */
 
 /* Private half of a context, one per context slot; type-stable. */
 struct covb_context_private {
@@ -143,7 +145,8 @@ struct covbuf_owner {
 	uint64_t *target;	/* COVBUF_OWNER_KCOV: merged area */
 	uint64_t target_words;
 	struct covb_frame *frame; /* counted areas: over the target, for the context that enabled it */
-	uint64_t seen_words;	/* counted areas: of the target, before the count: sites that were recorded; 0: not unique */
+	uint64_t seen_words;	/* counted areas: of the target, before the count: a bit per site; 0: not unique */
+	uint64_t section_words; /* counted areas: that a section may use of an area, in a task */
 	uint64_t target_flag;
 	uint32_t target_area;
 	uint64_t handles[COVBUF_REMOTE_MAX_HANDLES + 1];
@@ -222,7 +225,7 @@ struct covb_frame *covb_context_void(struct covbuf_context *ctx);
 /* stack.c, or counted.c */
 void covb_context_push(struct covbuf_context *ctx, struct covb_frame *frame);
 struct covb_frame *covb_context_pop(struct covbuf_context *ctx, uint64_t **cursor);
-void covb_unique_choose(struct covbuf_context *ctx, struct covb_frame *frame, uint32_t owner_epoch, uint32_t flags);
+void covb_section_prepare(struct covbuf_context *ctx, struct covb_frame *frame, uint32_t owner_epoch, uint32_t flags);
 
 /* stack.c */
 void covb_context_forget(struct covbuf_context *ctx, bool unborn);
@@ -284,10 +287,17 @@ bool covb_ring_append_pc(struct covbuf_context *ctx, struct covb_frame *frame, u
 struct covbuf_owner *covb_handle_find(uint64_t handle, uint32_t *generation);
 int covb_handle_add(uint64_t handle, const struct covbuf_owner *owner);
 void covb_handle_remove(uint64_t handle);
+void covb_handles_free(void);
 
 /* owner.c */
 struct covbuf_owner *covb_owner_adopt(uint32_t index);
-int covb_owner_configure(struct covbuf_owner *owner, uint32_t mode, uint32_t area_class, uint64_t seen_words);
+
+/* What the next enable of an owner of counted areas collects. */
+struct covb_enable {
+	uint32_t mode, area_class;
+	uint64_t seen_words, section_words;
+};
+int covb_owner_configure(struct covbuf_owner *owner, const struct covb_enable *enable);
 void covb_owner_cut(struct covbuf_owner *owner);
 void covb_owner_settle(struct covbuf_owner *owner);
 

@@ -157,6 +157,18 @@ int covb_handle_add(uint64_t handle, const struct covbuf_owner *owner)
 	return 0;
 }
 
+/* Nobody looks for a handle any more. */
+void covb_handles_free(void)
+{
+	struct covb_handle_table *table = covb_engine.handles, *older;
+
+	covb_engine.handles = NULL;
+	for (; table; table = older) {
+		older = table->older;
+		covb_plat_free(table);
+	}
+}
+
 /* Under covb_plat_lock(). A slot at the end of its run becomes empty again, and so do removed ones before it. */
 void covb_handle_remove(uint64_t handle)
 {

@@ -238,8 +238,11 @@ void covb_merge_wait(struct covbuf_owner *owner)
 
 void covb_target_clear(struct covbuf_owner *owner)
 {
-	if (owner->target)
-		covb_store_release(&owner->target[0], 0);
+	if (!owner->target)
+		return;
+	for (uint64_t i = 0; i < owner->seen_words; i++)
+		covb_store(&owner->target[i], 0);
+	covb_store_release(&owner->target[owner->seen_words], 0);
 }
 
 int covbuf_owner_target(struct covbuf_owner *owner, uint64_t **words, uint64_t *nr_words)

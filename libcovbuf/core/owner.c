@@ -419,11 +419,8 @@ void covb_owner_settle(struct covbuf_owner *owner)
 	covb_plat_unlock();
 }
 
-/*
- * What the next enable collects, and into areas of which class; seen_words: of the target, for the sites
- * that were recorded. Sleeping level.
- */
-int covb_owner_configure(struct covbuf_owner *owner, uint32_t mode, uint32_t area_class, uint64_t seen_words)
+/* Sleeping level. */
+int covb_owner_configure(struct covbuf_owner *owner, const struct covb_enable *enable)
 {
 	int err = 0;
 
@@ -433,11 +430,12 @@ int covb_owner_configure(struct covbuf_owner *owner, uint32_t mode, uint32_t are
 	} else {
 		/* release: after the sequence became even; partner is the acquire in covb_section_start() */
 		covb_store_release(&owner->config,
-				   COVB_CONFIG(owner->generation, mode, COVB_CONFIG_KIND(owner->config), area_class,
-					       COVB_CONFIG_FLAGS(owner->config)));
-		covb_store(&owner->slot->mode, mode);
-		covb_store(&owner->slot->area_class, area_class);
-		owner->seen_words = seen_words;
+				   COVB_CONFIG(owner->generation, enable->mode, COVB_CONFIG_KIND(owner->config),
+					       enable->area_class, COVB_CONFIG_FLAGS(owner->config)));
+		covb_store(&owner->slot->mode, enable->mode);
+		covb_store(&owner->slot->area_class, enable->area_class);
+		owner->seen_words = enable->seen_words;
+		covb_store(&owner->section_words, enable->section_words);
 	}
 	covb_plat_unlock();
 	return err;

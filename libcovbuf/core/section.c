@@ -11,7 +11,7 @@
 /* Two fields of 32 bits at once, or mode, kind, flags and next, which are not needed before the area is queued. */
 static COVBUF_NOINSTR void store_pair(void *first, uint64_t value)
 {
-	typedef uint64_t __attribute__((may_alias)) pair;
+	typedef uint64_t __attribute__((__may_alias__)) pair;
 
 	COVB_STORE_NEW((pair *)first, value);
 }
@@ -111,7 +111,7 @@ COVBUF_NOINSTR covbuf_token covb_section_start(struct covbuf_context *ctx, struc
 	COVB_STORE_NEW(&frame->serial, 0);
 	COVB_STORE_NEW(&frame->grown_seen, 0);
 	COVB_STORE_NEW(&frame->refusals, 0);
-	covb_unique_choose(ctx, frame, epoch, COVB_CONFIG_FLAGS(config));
+	covb_section_prepare(ctx, frame, epoch, COVB_CONFIG_FLAGS(config));
 	if (COVBUF_LIKELY(frame->kind != COVB_KIND_VOID))
 		covb_area_describe(ctx, frame);
 	covb_context_push(ctx, frame);

@@ -115,7 +115,7 @@ COVBUF_NOINSTR struct covb_frame *covb_context_pop(struct covbuf_context *ctx, u
 }
 
 /* Which sites count as seen while the frame collects. */
-COVBUF_NOINSTR void covb_unique_choose(struct covbuf_context *ctx, struct covb_frame *frame,
+COVBUF_NOINSTR void covb_section_prepare(struct covbuf_context *ctx, struct covb_frame *frame,
 					 uint32_t owner_epoch, uint32_t flags)
 {
 	struct covb_context_private *priv = ctx->priv;

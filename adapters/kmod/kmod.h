@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the parts of covbuf.ko say to each other. */
+#ifndef COVB_KMOD_H
+#define COVB_KMOD_H
+
+#ifdef pr_fmt
+#undef pr_fmt
+#endif
+#define pr_fmt(fmt) "covbuf: " fmt
+
+#include <linux/jump_label.h>
+#include <linux/percpu.h>
+
+struct dentry;
+
+#include "libcovbuf/platform/kernel/kernel.h"
+
+/* The number of a site in the bitmap of a unique enable, and where it is known to nobody. */
+#define COVB_NO_SITE (~0u)
+
+/*
+ * Counted per CPU, by one instruction each: an interrupt or NMI may count in between. (On POWER it is
+ * several, and a count that an NMI comes in between may be lost.)
+ */
+struct covb_cpu {
+	unsigned long records;	/* stored */
+	unsigned long full;	/* records that found their area full */
+	unsigned long no_area;	/* records of sections that found no area */
+	unsigned long hardirq, nmi; /* callbacks at levels that never collect, while the task below collected */
+	unsigned long sections;	/* started */
+	unsigned long level;	/* sections refused, at levels that never collect */
+};
+DECLARE_PER_CPU(struct covb_cpu, covb_cpu);
+
+/* kaslr.c: what is subtracted from a PC, as KCOV does. */
+extern unsigned long covb_kaslr_offset;
+void covb_find_kaslr_offset(void);
+
+/*
+ * module.c: instrumented modules, and their control. The ranges of those that are off, looked at in hooks
+ * while covb_filtering says that there are any.
+ */
+#define COVB_MODULES_MAX 64
+struct covb_range {
+	unsigned long start, bytes;
+	unsigned long first_site; /* sites are given out once, and kept for a module that is loaded again */
+};
+extern struct covb_range covb_off[COVB_MODULES_MAX], covb_text[COVB_MODULES_MAX];
+extern unsigned int covb_nr_off, covb_nr_text;
+DECLARE_STATIC_KEY_FALSE(covb_filtering);
+int covb_modules_init(struct dentry *dir);
+void covb_modules_fini(void);
+
+/* device.c */
+int covb_devices_init(void);
+void covb_devices_fini(void);
+void covb_devices_flush(void);
+int covb_devices_set_class(uint32_t area_class); /* -EBUSY: an owner is enabled */
+uint32_t covb_devices_count(void);
+uint32_t covb_devices_enabled(void);
+DECLARE_STATIC_KEY_FALSE(covb_unique);
+
+/* stats.c */
+void covb_stats_init(struct dentry *dir);
+
+#endif

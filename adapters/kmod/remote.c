@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Remote sections, as modules start and stop them.
+ *
+ * A stop has no argument that says which start it belongs to, as with KCOV. So a start that began nothing
+ * is remembered in the frame that it would have stood on, and its stop is its own; what runs in between
+ * goes on recording into that frame. A frame of another level is not touched: what runs there now has
+ * none, and its stop finds none.
+ */
+#include <linux/export.h>
+#include <linux/rcupdate.h>
+
+#include "kmod.h"
+
+void covbuf_remote_start(u64 handle);
+void covbuf_remote_stop(void);
+u64 covbuf_common_handle(void);
+
+static void count(struct covb_task *task, enum covbuf_loss cause)
+{
+	if (task)
+		covb_count(&task->ctx, cause);
+	else
+		covb_fetch_add(&covb_engine.procs[0].lost[cause], 1);
+}
+
+/* The frame that a section of this level would stand on, or NULL. */
+static struct covb_frame *frame_below(const struct covb_task *task, uint32_t level)
+{
+	struct covb_frame *top = task ? covb_load(&task->ctx.top) : NULL;
+
+	return top && top->level == level ? top : NULL;
+}
+
+/* Returns whether a section was started. */
+static bool start(u64 handle)
+{
+	struct covbuf_owner *owner;
+	struct covb_task *task;
+	uint32_t generation;
+	bool started = false;
+
+	if (!handle)
+		return false; /* nobody asked for it */
+	owner = covb_handle_find(handle, &generation);
+	if (!owner) {
+		count(covb_task_find(), COVBUF_LOST_UNKNOWN);
+		return false;
+	}
+	task = covb_task_get();
+	if (task && (covb_load(&task->ctx.priv) || covb_context_open(&task->ctx)))
+		started = covb_section_start(&task->ctx, owner, generation, handle, 0);
+	else
+		count(task, COVBUF_LOST_SHUT);
+	if (!started && task)
+		covb_task_left(task);
+	return started;
+}
+
+void notrace covbuf_remote_start(u64 handle)
+{
+	uint32_t level = covb_level_now();
+	struct covb_frame *frame;
+
+	if (!static_branch_unlikely(&covb_collecting))
+		return;
+	if (!covb_level_collects(level)) {
+		this_cpu_inc(covb_cpu.level);
+		return;
+	}
+	rcu_read_lock(); /* partner: the grace period in task.c's turn_off_later() */
+	if (start(handle)) {
+		this_cpu_inc(covb_cpu.sections);
+	} else {
+		frame = frame_below(covb_task_find(), level);
+		if (frame)
+			frame->misses++;
+	}
+	rcu_read_unlock();
+}
+EXPORT_SYMBOL(covbuf_remote_start);
+
+void notrace covbuf_remote_stop(void)
+{
+	uint32_t level = covb_level_now();
+	struct covb_frame *frame;
+	struct covb_task *task;
+
+	if (!static_branch_unlikely(&covb_collecting) || !covb_level_collects(level))
+		return;
+	rcu_read_lock();
+	task = covb_task_find();
+	frame = frame_below(task, level);
+	if (frame && frame->misses) {
+		frame->misses--;
+	} else if (frame && !(frame->flags & COVB_FRAME_LOCAL)) {
+		covb_section_stop(&task->ctx, frame->token);
+		covb_task_left(task);
+	}
+	rcu_read_unlock();
+}
+EXPORT_SYMBOL(covbuf_remote_stop);
+
+u64 notrace covbuf_common_handle(void)
+{
+	struct covb_task *task;
+
+	if (!static_branch_unlikely(&covb_collecting) || covb_level_now())
+		return 0;
+	task = covb_task_find();
+	return task ? covb_load(&task->ctx.common_handle) : 0;
+}
+EXPORT_SYMBOL(covbuf_common_handle);

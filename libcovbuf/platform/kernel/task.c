@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Contexts of tasks: the table, the per-CPU pointer, and the probes that keep them. See task.h.
+ *
+ * Probes run with preemption off, and what runs under them, softirqs of the same task included, may be
+ * anything that is instrumented: raw locks, an array, call_rcu() and a work item, nothing that allocates
+ * or sleeps.
+ */
+#include <linux/hash.h>
+#include <linux/jump_label.h>
+#include <linux/mutex.h>
+#include <linux/rculist.h>
+#include <linux/tracepoint.h>
+#include <linux/version.h>
+#include <linux/vmalloc.h>
+#include <linux/workqueue.h>
+
+#include "../../core/engine.h"
+#include "kernel.h"
+
+#define HASH_BITS 10
+
+static struct covb_task covb_nobody;
+DEFINE_PER_CPU(struct covb_task *, covb_running) = &covb_nobody;
+DEFINE_STATIC_KEY_FALSE(covb_collecting);
+
+static struct hlist_head buckets[1 << HASH_BITS];
+static DEFINE_RAW_SPINLOCK(buckets_lock); /* changes; readers are under RCU */
+static struct covb_task *tasks;
+static uint32_t nr_tasks;
+static atomic_t nr_busy;
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+static __always_inline struct hlist_head *bucket_of(const struct task_struct *task)
+{
+	return &buckets[hash_ptr((void *)task, HASH_BITS)];
+}
+
+/* Under RCU, or with interrupts off. */
+static notrace struct covb_task *lookup(const struct task_struct *of)
+{
+	struct covb_task *task;
+
+	hlist_for_each_entry_rcu_notrace(task, bucket_of(of), node)
+		if (READ_ONCE(task->task) == of)
+			return task;
+	return NULL;
+}
+
+/* A free one for a task that has none, hashed. NULL: there is none. Interrupts off. */
+static struct covb_task *take(struct task_struct *of)
+{
+	uint32_t first = hash_ptr(of, 32);
+
+	for (uint32_t i = 0; i < nr_tasks; i++) {
+		struct covb_task *task = &tasks[(first + i) % nr_tasks];
+		uint32_t is_free = 0;
+
+		/* acquire: partner is the release in freed(); nobody still looks at its last user's */
+		if (READ_ONCE(task->busy) || !try_cmpxchg_acquire(&task->busy, &is_free, 1))
+			continue;
+		memset(&task->ctx, 0, sizeof(task->ctx));
+		task->local = NULL;
+		task->remote = NULL;
+		task->borrowed = of->flags & PF_EXITING;
+		WRITE_ONCE(task->task, of);
+		raw_spin_lock(&buckets_lock);
+		hlist_add_head_rcu(&task->node, bucket_of(of));
+		raw_spin_unlock(&buckets_lock);
+		atomic_inc(&nr_busy);
+		return task;
+	}
+	covb_fetch_add(covb_engine.lost_contexts, 1);
+	return NULL;
+}
+
+static void freed(struct rcu_head *head)
+{
+	struct covb_task *task = container_of(head, struct covb_task, rcu);
+
+	atomic_dec(&nr_busy);
+	/* release: partner is the acquire in take() */
+	smp_store_release(&task->busy, 0);
+}
+
+/* What it has is handed over; nobody finds it any more. By its own task, or when that runs no more. */
+static void drop(struct covb_task *task)
+{
+	unsigned long flags;
+
+	covb_context_close(&task->ctx);
+	if (task->local)
+		covb_kcov_task_gone(task->local);
+	if (task->remote)
+		covb_kcov_task_gone(task->remote);
+	raw_spin_lock_irqsave(&buckets_lock, flags);
+	if (this_cpu_read(covb_running) == task)
+		this_cpu_write(covb_running, &covb_nobody);
+	hlist_del_rcu(&task->node);
+	WRITE_ONCE(task->task, NULL); /* the address may soon be another's, and per-CPU pointers may be stale */
+	raw_spin_unlock_irqrestore(&buckets_lock, flags);
+	call_rcu(&task->rcu, freed);
+}
+
+struct covb_task *covb_task_find(void)
+{
+	struct covb_task *task = this_cpu_read(covb_running);
+
+	if (likely(READ_ONCE(task->task) == current))
+		return task;
+	rcu_read_lock();
+	task = lookup(current);
+	rcu_read_unlock();
+	return task;
+}
+
+struct covb_task *covb_task_get(void)
+{
+	struct covb_task *task = this_cpu_read(covb_running);
+	unsigned long flags;
+
+	if (likely(READ_ONCE(task->task) == current))
+		return task;
+	local_irq_save(flags); /* a softirq of this task may look for it, too */
+	task = lookup(current);
+	if (!task)
+		task = take(current);
+	if (task)
+		this_cpu_write(covb_running, task); /* it may have been switched in before the probe was there */
+	local_irq_restore(flags);
+	return task;
+}
+
+void covb_task_left(struct covb_task *task)
+{
+	if (unlikely(task->borrowed) && !covb_load(&task->ctx.top))
+		drop(task);
+}
+
+uint32_t covb_tasks_count(void)
+{
+	return atomic_read(&nr_busy);
+}
+
+/* ---- probes ---------------------------------------------------------------------------------- */
+
+static notrace void on_switch(void *data, bool preempt, struct task_struct *prev, struct task_struct *next,
+			      unsigned int prev_state)
+{
+	struct covb_task *task = lookup(next);
+
+	if (!task)
+		task = &covb_nobody;
+	this_cpu_write(covb_running, task);
+}
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+static void on_exit(void *data, struct task_struct *of, bool group_dead)
+#else
+static void on_exit(void *data, struct task_struct *of)
+#endif
+{
+	struct covb_task *task;
+
+	rcu_read_lock();
+	task = lookup(of);
+	rcu_read_unlock();
+	if (task)
+		drop(task);
+}
+
+/* The child does not run yet. */
+static void on_fork(void *data, struct task_struct *parent, struct task_struct *child)
+{
+	struct covb_task *from, *task;
+	unsigned long flags;
+	uint64_t handle;
+
+	rcu_read_lock();
+	from = lookup(parent);
+	handle = from ? covb_load(&from->ctx.common_handle) : 0;
+	rcu_read_unlock();
+	if (!handle)
+		return;
+	local_irq_save(flags);
+	task = take(child);
+	if (task)
+		covb_store(&task->ctx.common_handle, handle);
+	local_irq_restore(flags);
+}
+
+static struct probe {
+	const char *name;
+	void *fn;
+	struct tracepoint *tracepoint;
+	bool registered;
+} switch_probe = { "sched_switch", on_switch },
+  exit_probe = { "sched_process_exit", on_exit },
+  fork_probe = { "sched_process_fork", on_fork };
+
+static void match_tracepoint(struct tracepoint *tracepoint, void *arg)
+{
+	struct probe *probe = arg;
+
+	if (!strcmp(tracepoint->name, probe->name))
+		probe->tracepoint = tracepoint;
+}
+
+static int find_tracepoint(struct probe *probe)
+{
+	for_each_kernel_tracepoint(match_tracepoint, probe);
+	if (probe->tracepoint)
+		return 0;
+	pr_err("this kernel has no tracepoint %s, by which tasks are followed; it needs CONFIG_TRACEPOINTS\n",
+	       probe->name);
+	return -ENOENT;
+}
+
+static int probe_register(struct probe *probe)
+{
+	int err = tracepoint_probe_register(probe->tracepoint, probe->fn, NULL);
+
+	probe->registered = !err;
+	return err;
+}
+
+static void probe_unregister(struct probe *probe)
+{
+	if (probe->registered)
+		tracepoint_probe_unregister(probe->tracepoint, probe->fn, NULL);
+	probe->registered = false;
+}
+
+/* ---- on and off ------------------------------------------------------------------------------ */
+
+#define OFF_AFTER HZ
+
+static DEFINE_MUTEX(collecting_lock);
+static uint32_t nr_collecting;
+static void turn_off_later(struct work_struct *work);
+static DECLARE_DELAYED_WORK(off_work, turn_off_later);
+
+static int turn_on(void)
+{
+	int err;
+
+	if (switch_probe.registered)
+		return 0;
+	err = probe_register(&switch_probe);
+	if (!err)
+		static_branch_enable(&covb_collecting);
+	return err;
+}
+
+static void turn_off(void)
+{
+	int cpu;
+
+	if (!switch_probe.registered)
+		return;
+	static_branch_disable(&covb_collecting);
+	probe_unregister(&switch_probe);
+	tracepoint_synchronize_unregister();
+	for_each_possible_cpu(cpu)
+		WRITE_ONCE(*per_cpu_ptr(&covb_running, cpu), &covb_nobody);
+}
+
+int covb_collecting_get(void)
+{
+	int err;
+
+	mutex_lock(&collecting_lock);
+	err = turn_on();
+	if (!err)
+		nr_collecting++;
+	mutex_unlock(&collecting_lock);
+	return err;
+}
+
+void covb_collecting_put(void)
+{
+	mutex_lock(&collecting_lock);
+	if (!--nr_collecting)
+		mod_delayed_work(system_wq, &off_work, OFF_AFTER);
+	mutex_unlock(&collecting_lock);
+}
+
+/*
+ * While a section is open its stop must look at what it stops, and stops look at nothing while the key is
+ * off. No owner is enabled, so no section starts but one that found its owner before; the grace period
+ * waits for that.
+ */
+static void turn_off_later(struct work_struct *work)
+{
+	mutex_lock(&collecting_lock);
+	if (!nr_collecting && switch_probe.registered) {
+		synchronize_rcu();
+		if (covb_sections_open())
+			mod_delayed_work(system_wq, &off_work, OFF_AFTER);
+		else
+			turn_off();
+	}
+	mutex_unlock(&collecting_lock);
+}
+
+/* ---- with the module ------------------------------------------------------------------------- */
+
+int covb_tasks_init(uint32_t nr)
+{
+	int err;
+
+	tasks = vzalloc(array_size(nr, sizeof(*tasks)));
+	if (!tasks)
+		return -ENOMEM;
+	nr_tasks = nr;
+	err = find_tracepoint(&switch_probe);
+	if (!err)
+		err = find_tracepoint(&exit_probe);
+	if (!err)
+		err = find_tracepoint(&fork_probe);
+	if (!err)
+		err = probe_register(&exit_probe);
+	if (!err)
+		err = probe_register(&fork_probe);
+	if (err) {
+		covb_tasks_stop();
+		covb_tasks_fini();
+	}
+	return err;
+}
+
+void covb_tasks_stop(void)
+{
+	cancel_delayed_work_sync(&off_work);
+	turn_off();
+	probe_unregister(&exit_probe);
+	probe_unregister(&fork_probe);
+	tracepoint_synchronize_unregister();
+}
+
+void covb_tasks_fini(void)
+{
+	for (uint32_t i = 0; i < nr_tasks; i++)
+		if (tasks[i].busy && tasks[i].task)
+			hlist_del_rcu(&tasks[i].node); /* a task that lives on */
+	synchronize_rcu();
+	rcu_barrier();		 /* freed() */
+	synchronize_rcu_tasks(); /* a hook that was preempted, of a module that has gone meanwhile */
+	vfree(tasks);
+	tasks = NULL;
+	nr_tasks = 0;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Contexts of tasks, without a field in task_struct.
+ *
+ * A task gets one when it first enables an owner, starts a section, or inherits a common handle. They are
+ * hashed by task, in an array that lives as long as the module, so one that is looked at too late is an old
+ * one, not freed memory. While anybody collects, a per-CPU pointer follows the running task at each
+ * sched_switch. The tracepoint comes before the switch, while current is still the previous task; so
+ * whoever uses the pointer compares its task with current.
+ *
+ * Softirqs run on the task that they interrupted, or, on PREEMPT_RT, in whichever task serves them, and are
+ * preempted and woken with it. Either way what they push, they pop before that task goes on, so its context
+ * is theirs too, and the level tells the two apart.
+ */
+#ifndef COVB_PLATFORM_KERNEL_TASK_H
+#define COVB_PLATFORM_KERNEL_TASK_H
+
+#include <linux/jump_label.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
+#include <linux/sched.h>
+
+#include <covbuf/context.h>
+
+struct covb_kcov;
+
+struct covb_task {
+	struct task_struct *task;
+	struct covbuf_context ctx;
+	struct covb_kcov *local, *remote; /* enabled by this task; see adapters/kmod/device.c. Its own, or under that one's lock */
+	uint32_t busy;			  /* 0: free. CAS acquire to take, release after a grace period */
+	bool borrowed;			  /* the task was ending already: no probe will come for it */
+	struct hlist_node node;
+	struct rcu_head rcu;
+} ____cacheline_aligned;
+
+/* Of the task that runs on this CPU; or of none, whose cursors are shut. */
+DECLARE_PER_CPU(struct covb_task *, covb_running);
+
+/*
+ * The level as the preempt count has it: 0 in a task, SOFTIRQ_OFFSET while a softirq is served, and more
+ * bits in an interrupt. Not preempt_count() alone: PREEMPT_RT counts softirqs in the task.
+ */
+COVBUF_INLINE uint32_t covb_level_now(void)
+{
+	return (preempt_count() & (NMI_MASK | HARDIRQ_MASK)) | (softirq_count() & SOFTIRQ_OFFSET);
+}
+
+COVBUF_INLINE bool covb_level_collects(uint32_t level)
+{
+	return !(level & ~SOFTIRQ_OFFSET);
+}
+
+/*
+ * covb_task_find() - the context of current, or NULL
+ * covb_task_get() - the same, made where there is none; NULL: no room, counted
+ * Context: task, softirq.
+ */
+struct covb_task *covb_task_find(void);
+struct covb_task *covb_task_get(void);
+
+/* A softirq borrowed a task that is past its exit probe, and has ended its last section there. */
+void covb_task_left(struct covb_task *task);
+
+/*
+ * covb_collecting_get() - have the per-CPU pointers kept and the hooks on, until covb_collecting_put()
+ *
+ * The first one patches code and registers a probe; a second after the last put, if no section is open
+ * then, both are undone. In between a pair costs a mutex.
+ * Context: may sleep. Errors: what registering a probe gives.
+ */
+int covb_collecting_get(void);
+void covb_collecting_put(void);
+
+DECLARE_STATIC_KEY_FALSE(covb_collecting);
+
+/* Room for nr tasks; the probes. fini: no file is open, no hook or section runs. Context: may sleep. */
+int covb_tasks_init(uint32_t nr);
+void covb_tasks_stop(void);
+void covb_tasks_fini(void);
+
+uint32_t covb_tasks_count(void);
+
+/* Called back, by the exit probe, preemption off: the task that enabled it has gone. */
+void covb_kcov_task_gone(struct covb_kcov *kcov);
+
+#endif
