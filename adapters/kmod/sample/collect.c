@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * collect [-d DEVICE] [-m MODULE] COMMAND [ARGUMENT...]
+ * collect [-d DEVICE] [-m MODULE] [-u BUS] COMMAND [ARGUMENT...]
  *
  * Runs a command and prints which functions of a module it reached: what the command's first task did itself
  * ("task"), and what was done on behalf of it and of the tasks it started, elsewhere ("remote"):
@@ -8,7 +8,8 @@
  *	task sample_parse 16
  *	remote checksum 13
  *
- * the numbers being records, one for each basic block entered. All of it is KCOV's interface, as the kernel's
+ * the numbers being records, one for each basic block entered. With -u, work for that USB bus is "remote" too,
+ * whoever asked for it. All of it is KCOV's interface, as the kernel's
  * Documentation/dev-tools/kcov.rst describes it: this is how short a client is. DEVICE is
  * /sys/kernel/debug/kcov or /dev/covbuf.
  */
@@ -160,19 +161,27 @@ static void run(struct area task, char **command)
 int main(int argc, char **argv)
 {
 	const char *device = "/sys/kernel/debug/kcov", *module = "covbuf_sample";
-	struct kcov_remote_arg remote_arg = { .trace_mode = KCOV_TRACE_PC, .area_size = SECTION_WORDS };
+	struct kcov_remote_arg *remote_arg = calloc(1, sizeof(*remote_arg) + sizeof(remote_arg->handles[0]));
 	struct area task, remote;
 	int option, status;
 	pid_t child;
 
-	while ((option = getopt(argc, argv, "+d:m:")) != -1)
+	if (!remote_arg)
+		err(1, "memory");
+	remote_arg->trace_mode = KCOV_TRACE_PC;
+	remote_arg->area_size = SECTION_WORDS;
+	while ((option = getopt(argc, argv, "+d:m:u:")) != -1)
 		switch (option) {
 		case 'd': device = optarg; break;
 		case 'm': module = optarg; break;
+		case 'u':
+			remote_arg->num_handles = 1;
+			remote_arg->handles[0] = kcov_remote_handle(KCOV_SUBSYSTEM_USB, strtoul(optarg, NULL, 0));
+			break;
 		default: argc = 0;
 		}
 	if (optind >= argc) {
-		fprintf(stderr, "usage: collect [-d DEVICE] [-m MODULE] COMMAND [ARGUMENT...]\n");
+		fprintf(stderr, "usage: collect [-d DEVICE] [-m MODULE] [-u BUS] COMMAND [ARGUMENT...]\n");
 		return 2;
 	}
 	read_symbols(module);
@@ -181,8 +190,8 @@ int main(int argc, char **argv)
 	remote = open_area(device);
 
 	/* The common handle is this task's from now on, and is inherited by all that it starts. */
-	remote_arg.common_handle = kcov_remote_handle(KCOV_SUBSYSTEM_COMMON, getpid());
-	if (ioctl(remote.fd, KCOV_REMOTE_ENABLE, &remote_arg))
+	remote_arg->common_handle = kcov_remote_handle(KCOV_SUBSYSTEM_COMMON, getpid());
+	if (ioctl(remote.fd, KCOV_REMOTE_ENABLE, remote_arg))
 		err(1, "%s: KCOV_REMOTE_ENABLE", device);
 	child = fork();
 	if (child < 0)

@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# install.sh [--uninstall] [--no-dkms] [--destdir DIR]
+#
+# Installs covbuf.ko's sources in /usr/src/covbuf-VERSION and what instrumented modules are built with in
+# /usr/lib/covbuf; then has dkms build the module for the running kernel, and for kernels to come.
+#   --uninstall    takes all of that away again, for every kernel
+#   --no-dkms      only the files
+#   --destdir DIR  only the files, below DIR
+set -eu
+me=${0##*/}
+die() { echo "$me: $*" >&2; exit 1; }
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+uninstall='' dkms=1 destdir=''
+while [ $# -gt 0 ]; do
+	case $1 in
+	--uninstall) uninstall=1 ;;
+	--no-dkms) dkms='' ;;
+	--destdir)
+		[ $# -ge 2 ] || die "--destdir wants a folder"
+		destdir=$2 dkms=''
+		shift
+		;;
+	-h | --help) sed -n '3,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+	*) echo "usage: $me [--uninstall] [--no-dkms] [--destdir DIR]" >&2; exit 2 ;;
+	esac
+	shift
+done
+version=$(sed -n 's/^project(.* VERSION \([0-9.]*\).*/\1/p' "$top/CMakeLists.txt")
+[ -n "$version" ] || die "$top/CMakeLists.txt does not say the version"
+src=$destdir/usr/src/covbuf-$version lib=$destdir/usr/lib/covbuf
+[ -n "$destdir" ] || [ "$(id -u)" -eq 0 ] || die "only root can write to /usr; or use --destdir"
+
+if [ -n "$dkms" ]; then
+	command -v dkms > /dev/null || die "there is no dkms (apt install dkms); --no-dkms installs only the files"
+	if [ -n "$(dkms status "covbuf/$version")" ]; then
+		dkms remove "covbuf/$version" --all
+	fi
+fi
+rm -rf "$src" "$lib"
+if [ -n "$uninstall" ]; then
+	[ -z "$dkms" ] && [ -z "$destdir" ] && [ -e "/var/lib/dkms/covbuf/$version" ] &&
+		echo "$me: dkms still has covbuf/$version: dkms remove covbuf/$version --all"
+	exit 0
+fi
+
+# Sources alone: the tree may have been built in.
+copy() { # FOLDER
+	local file
+	find "$top/$1" -name '[!.]*' -type f \( -name '*.[chS]' -o -name '*.lds' -o -name '*.mk' -o -name Kbuild \
+		-o -name Makefile \) ! -name '*.mod.c' -printf "$1/%P\n" | while read -r file; do
+		install -D -m 644 "$top/$file" "$src/$file"
+	done
+}
+copy include
+copy libcovbuf/core
+copy libcovbuf/platform/kernel
+copy adapters/kmod
+install -m 644 "$top/libcovbuf/core.c" "$src/libcovbuf/core.c"
+sed "s/@VERSION@/$version/" "$top/adapters/kmod/dkms.conf" > "$src/dkms.conf"
+chmod 644 "$src/dkms.conf"
+install -D -m 644 "$top/adapters/kmod/instrument.mk" "$lib/instrument.mk"
+install -D -m 644 -t "$lib/include/covbuf" "$top/include/covbuf/kmod.h" "$top/include/covbuf/kmod_kcov.h"
+
+[ -n "$dkms" ] || exit 0
+[ -e "/lib/modules/$(uname -r)/build" ] ||
+	die "the sources are in $src, but there are no headers of the running kernel:
+	apt install linux-headers-$(uname -r) && dkms install covbuf/$version"
+dkms install "covbuf/$version"
