@@ -41,7 +41,7 @@ complaint="$complaint|scheduling while atomic|sleeping function called|possible 
 complaint="$complaint|soft lockup|hard LOCKUP|KASAN|KCSAN|KFENCE|UBSAN|unreferenced object|DEBUG_LOCKS_WARN_ON|list_(add|del) corruption"
 complaint="$complaint|refcount_t: |Modules linked in|segfault at|Out of memory|ODEBUG|bad: |RETBleed: WARN"
 complaints() { # FILE
-	grep -E "$complaint" "$1" | grep -vE "This is not a bug|report a bug|\] vm: "
+	grep -E "$complaint" "$1" | grep -vE "This is not a bug|report a bug|took too long to run|\] vm: "
 }
 
 # KVM counts only where a guest gets on under it: /dev/kvm may be there and of no use. Remembered until the next reboot of this machine.

@@ -1,23 +1,25 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# run.sh [--long] [--kernel KERNEL]... [--module SOURCE] [--dir DIR] [TEST...]
+# run.sh [--long] [--kernel KERNEL]... [--module SOURCE] [--tests FOLDER] [--dir DIR] [TEST...]
 #
 # Runs the tests of this folder (README.md says what they are), or those named, on 6.1, 6.1-rt, 6.12 and 6.12-rt, or on the
 # kernels named: one line for each kernel and test. A test fails with the first of its results that is "not ok", and with
 # any complaint of the kernel. The last line is "N passed, N failed, N skipped", of results; the status is not 0 if one failed.
 #   --long           tests that have a long form run it
 #   --module SOURCE  the folder of covbuf.ko, adapters/kmod otherwise
+#   --tests FOLDER   where the tests are
 #   --dir DIR        works there, otherwise in build-vm/run/; the logs of what failed stay
 set -eu
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-long='' module=$top/adapters/kmod work=$top/build-vm/run kernels=()
+long='' module=$top/adapters/kmod from=$vm work=$top/build-vm/run kernels=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--long) long=1 ;;
 	--kernel) kernels+=("${2:?--kernel needs a name}") && shift ;;
 	--module) module=${2:?--module needs a folder} && shift ;;
+	--tests) from=${2:?--tests needs a folder} && shift ;;
 	--dir) work=${2:?--dir needs a folder} && shift ;;
 	-h | --help) usage ;;
 	-*) usage 2 >&2 ;;
@@ -26,12 +28,12 @@ while [ $# -gt 0 ]; do
 	shift
 done
 tests=("$@")
-[ $# -gt 0 ] || for file in "$vm"/*/guest.sh; do
+[ $# -gt 0 ] || for file in "$from"/*/guest.sh; do
 	test=${file%/guest.sh}
 	tests+=("${test##*/}")
 done
 for test in "${tests[@]}"; do
-	[ -e "$vm/$test/guest.sh" ] || die "there is no test '$test': no file tests/vm/$test/guest.sh"
+	[ -e "$from/$test/guest.sh" ] || die "there is no test '$test': no file $from/$test/guest.sh"
 done
 # shellcheck disable=SC2206
 [ ${#kernels[@]} -gt 0 ] || kernels=($stock)
@@ -62,7 +64,7 @@ at_least() { echo $(($1 > $2 ? $1 : $2)); }
 limit() { # KERNEL TEST: seconds
 	local key=limit default=60
 	[ -z "$long" ] || { key=limit_long; default=600; }
-	echo $(($(conf "$vm/$2/vm.conf" $key $default) * $(conf "$cache/kernels/$1/kernel.conf" slow 1)))
+	echo $(($(conf "$from/$2/vm.conf" $key $default) * $(conf "$cache/kernels/$1/kernel.conf" slow 1)))
 }
 
 # Puts what TEST needs into the folder OUT: image/ is what the guest sees.
@@ -70,9 +72,9 @@ build_test() { # KERNEL TEST OUT
 	local kernel=$1 test=$2 out=$3 status=0
 	rm -rf "$out"
 	mkdir -p "$out/build"
-	if [ -e "$vm/$test/build.sh" ]; then
+	if [ -e "$from/$test/build.sh" ]; then
 		COVBUF_VM=$vm COVBUF_MODULE=$module KBUILD_EXTRA_SYMBOLS=$work/$kernel/module/Module.symvers \
-			"$vm/$test/build.sh" "$kernel" "$out/build" > "$out/build.log" 2>&1 < /dev/null || status=$?
+			"$from/$test/build.sh" "$kernel" "$out/build" > "$out/build.log" 2>&1 < /dev/null || status=$?
 	fi
 	if [ $status -eq 77 ]; then
 		skip "$kernel" "$test" "$(tail -1 "$out/build.log")"
@@ -82,7 +84,7 @@ build_test() { # KERNEL TEST OUT
 	fi
 	[ $status -eq 0 ] || return 1
 	mkdir -p "$out/build/image"
-	cp "$vm/$test/guest.sh" "$out/build/image/"
+	cp "$from/$test/guest.sh" "$out/build/image/"
 }
 
 boot() { # KERNEL MACHINE TEST...: leaves console and report in the kernel's folder
@@ -112,7 +114,7 @@ split_logs() { # KERNEL TEST
 
 # Prints and counts what came of TEST, which had begun.
 count() { # KERNEL TEST
-	local kernel=$1 test=$2 dir=$work/$1/$2 status seconds left nr_ok nr_skipped end verdict=ok detail why=()
+	local kernel=$1 test=$2 dir=$work/$1/$2 line status seconds left nr_ok nr_skipped end verdict=ok detail why=()
 	while IFS= read -r line; do
 		why+=("$line")
 	done < <(grep -E '^not ok ' "$dir/report")
@@ -123,16 +125,17 @@ count() { # KERNEL TEST
 	if grep -q "^#vm late $test " "$dir/report"; then
 		why+=("not ok in_time: not done after $(limit "$kernel" "$test") s")
 	elif [ -z "$end" ]; then
-		why+=("not ok alive: the machine ended, or hung, in the middle of it")
+		why+=("not ok alive: the machine died, or hung, in the middle of it")
 	elif [ "$status" -ne 0 ] && [ ${#why[@]} -eq 0 ]; then
 		why+=("not ok status: guest.sh ended with status $status: $(grep -v '^#vm ' "$dir/report" | tail -1)")
 	elif [ $((nr_ok + nr_skipped + ${#why[@]})) -eq 0 ]; then
 		why+=("not ok results: guest.sh gave none")
 	fi
 	[ -z "$left" ] || why+=("not ok unloaded: left behind: $left")
-	while IFS= read -r line; do
-		why+=("not ok kernel: $line")
-	done < <(complaints "$dir/console" | head -5)
+	# What comes when time is up was asked for.
+	sed '/\] vm: time is up/,$d' "$dir/console" > "$dir/complaints"
+	line=$(complaints "$dir/complaints" | head -1)
+	[ -z "$line" ] || why+=("not ok kernel: $line")
 
 	passed=$((passed + nr_ok))
 	skipped=$((skipped + nr_skipped))
@@ -191,14 +194,14 @@ run_kernel() { # KERNEL
 		return
 	fi
 	for test in "${tests[@]}"; do
-		only=$(conf "$vm/$test/vm.conf" kernels "")
+		only=$(conf "$from/$test/vm.conf" kernels "")
 		[[ -z "$only" || " $only " = *" $kernel "* ]] || continue
 		progress "$kernel: building $test"
 		build_test "$kernel" "$test" "$dir/$test" || continue
-		memory=$(at_least "$(conf "$vm/$test/vm.conf" memory 512)" "$(conf "$cache/kernels/$kernel/kernel.conf" memory 0)")
-		machine=$memory:$(conf "$vm/$test/vm.conf" cpus 2):$(conf "$vm/$test/vm.conf" threads single)
+		memory=$(at_least "$(conf "$from/$test/vm.conf" memory 512)" "$(conf "$cache/kernels/$kernel/kernel.conf" memory 0)")
+		machine=$memory:$(conf "$from/$test/vm.conf" cpus 2):$(conf "$from/$test/vm.conf" threads single)
 		machine=$machine:$(conf "$cache/kernels/$kernel/kernel.conf" append "") 
-		groups[$machine $(conf "$vm/$test/vm.conf" append "")]+=" $test"
+		groups[$machine $(conf "$from/$test/vm.conf" append "")]+=" $test"
 	done
 	for machine in "${!groups[@]}"; do
 		# shellcheck disable=SC2086

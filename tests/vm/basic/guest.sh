@@ -5,6 +5,7 @@ mode() { command stat -c '%a %u %g' "$1" | grep -x '600 0 0' || { ls -l "$1"; re
 loaded() { grep -q "^$1 " /proc/modules; }
 gone() { ! loaded covbuf && [ ! -e /dev/covbuf ] && [ ! -e /sys/kernel/debug/kcov ] && [ ! -e /sys/kernel/debug/covbuf ]; }
 
+refuse kcov_kernel_is_told 'use /sys/kernel/debug/kcov' insmod covbuf-kcov.ko
 refuse client_needs_covbuf 'Unknown symbol __sanitizer_cov_trace_pc' insmod client-gcc-12.ko
 
 expect loads load_covbuf
