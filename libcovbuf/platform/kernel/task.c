@@ -21,7 +21,7 @@
 #define HASH_BITS 10
 
 static struct covb_task covb_nobody;
-DEFINE_PER_CPU(struct covb_task *, covb_running) = &covb_nobody;
+DEFINE_PER_CPU(struct covb_task *, covb_running); /* never NULL: see forget_running() */
 DEFINE_STATIC_KEY_FALSE(covb_collecting);
 
 static struct hlist_head buckets[1 << HASH_BITS];
@@ -253,17 +253,23 @@ static int turn_on(void)
 	return err;
 }
 
-static void turn_off(void)
+/* A module's per-CPU data is not relocated, so an initialiser could not name covb_nobody. */
+static void forget_running(void)
 {
 	int cpu;
 
+	for_each_possible_cpu(cpu)
+		WRITE_ONCE(*per_cpu_ptr(&covb_running, cpu), &covb_nobody);
+}
+
+static void turn_off(void)
+{
 	if (!switch_probe.registered)
 		return;
 	static_branch_disable(&covb_collecting);
 	probe_unregister(&switch_probe);
 	tracepoint_synchronize_unregister();
-	for_each_possible_cpu(cpu)
-		WRITE_ONCE(*per_cpu_ptr(&covb_running, cpu), &covb_nobody);
+	forget_running();
 }
 
 int covb_collecting_get(void)
@@ -314,6 +320,7 @@ int covb_tasks_init(uint32_t nr)
 	if (!tasks)
 		return -ENOMEM;
 	nr_tasks = nr;
+	forget_running();
 	err = find_tracepoint(&switch_probe);
 	if (!err)
 		err = find_tracepoint(&exit_probe);
