@@ -3,7 +3,7 @@
 # build-kcov-kernel.sh [--source TREE] DIR
 #
 # Builds a small kernel with CONFIG_KCOV from Debian's linux-source-6.12, the reference that the ABI test
-# compares covbuf.ko with: DIR/bzImage, and DIR/build to build modules against. The source is fetched
+# compares covbuf.ko with: DIR/vmlinuz, and DIR/build to build modules against. The source is fetched
 # with apt-get download and unpacked in DIR/source, not installed; --source names a tree that is there
 # already. What is built already is not built again. 12 minutes on two cores, 2.5 GB of disk.
 #   JOBS=N  parallel jobs (default: the number of processors)
@@ -54,8 +54,8 @@ fi
 [ -e "$source/kernel/kcov.c" ] || die "$source is not a kernel's source: it has no kernel/kcov.c"
 source=$(cd "$source" && pwd)
 
-if [ -e "$dir/bzImage" ] && cmp -s "$config" "$dir/kcov.config"; then
-	echo "$me: $dir/bzImage is there"
+if [ -e "$dir/vmlinuz" ] && cmp -s "$config" "$dir/kcov.config"; then
+	echo "$me: $dir/vmlinuz is there"
 	exit 0
 fi
 
@@ -81,6 +81,6 @@ run nice make -C "$source" O="$build" -j"${JOBS:-$(nproc)}" bzImage modules_prep
 # No module is part of this kernel: what vmlinux exports is all there is to link to.
 cp "$build/vmlinux.symvers" "$build/Module.symvers"
 cp "$config" "$dir/kcov.config"
-cp "$build/arch/x86/boot/bzImage" "$dir/bzImage.new"
-mv "$dir/bzImage.new" "$dir/bzImage"
-echo "$me: $dir/bzImage: $(make -s -C "$build" kernelrelease)"
+cp "$build/arch/x86/boot/bzImage" "$dir/vmlinuz.new"
+mv "$dir/vmlinuz.new" "$dir/vmlinuz"
+echo "$me: $dir/vmlinuz: $(make -s -C "$build" kernelrelease)"
