@@ -200,6 +200,8 @@ COVBUF_NOINSTR void covb_context_close(struct covbuf_context *ctx)
 	covb_merge_leave(ctx, 0); /* cancelled in the middle of a merge: nobody waits for it */
 	while ((frame = covb_context_pop(ctx, &cursor)) != NULL) {
 		leave_owner(ctx, frame);
+		if (!(frame->flags & COVB_FRAME_LOCAL))
+			covb_section_abandoned(ctx, frame);
 		covb_handoff(ctx, frame, cursor);
 	}
 	shut(ctx);

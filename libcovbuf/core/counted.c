@@ -37,6 +37,21 @@ COVBUF_NOINSTR void covb_frame_prepare(struct covb_frame *frame, uint32_t mode, 
 	}
 }
 
+/*
+ * A section without an area, in one without an area either, is part of that one: it counts the same, and is
+ * remembered there until its stop. So sections that find no area nest to any depth. False: it stands alone.
+ */
+COVBUF_NOINSTR bool covb_void_again(struct covbuf_context *ctx, struct covb_frame *frame)
+{
+	struct covb_frame *top = covb_load(&ctx->top);
+
+	if (!top || top->kind != COVB_KIND_VOID || top->mode != frame->mode || top->level != covb_plat_level())
+		return false;
+	covb_void_give(frame);
+	top->misses++;
+	return true;
+}
+
 static COVBUF_NOINSTR void read_open(const struct covbuf_context *ctx, struct covb_open *open)
 {
 	for (uint32_t i = 0; i < COVBUF_NR_MODES; i++)

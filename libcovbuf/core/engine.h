@@ -97,7 +97,7 @@ struct covb_frame {
 	/* COUNTED */
 	struct covb_open interrupted;
 	uint64_t limit_words;	/* of the area that may be used, count included */
-	uint32_t misses;	/* starts above it that found nobody to collect for, and are still to be stopped */
+	uint32_t misses;	/* starts above it that pushed no frame, and are still to be stopped */
 } __attribute__((__aligned__(COVBUF_LINE_BYTES))); /* neighbours are different threads' */
 
 /* Private half of a context, one per context slot; type-stable. */
@@ -226,6 +226,9 @@ struct covb_frame *covb_context_void(struct covbuf_context *ctx);
 void covb_context_push(struct covbuf_context *ctx, struct covb_frame *frame);
 struct covb_frame *covb_context_pop(struct covbuf_context *ctx, uint64_t **cursor);
 void covb_section_prepare(struct covbuf_context *ctx, struct covb_frame *frame, uint32_t owner_epoch, uint32_t flags);
+
+/* counted.c */
+bool covb_void_again(struct covbuf_context *ctx, struct covb_frame *frame);
 
 /* stack.c */
 void covb_context_forget(struct covbuf_context *ctx, bool unborn);

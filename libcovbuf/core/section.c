@@ -94,6 +94,8 @@ COVBUF_NOINSTR covbuf_token covb_section_start(struct covbuf_context *ctx, struc
 		return 0;
 	}
 	frame = get_frame(ctx, config);
+	if (COVB_PLAT_COUNTED && frame && frame->kind == COVB_KIND_VOID && covb_void_again(ctx, frame))
+		return covb_load(&ctx->top)->token;
 	if (!frame) {
 		covb_count(ctx, COVBUF_LOST_NO_AREA);
 		return 0;

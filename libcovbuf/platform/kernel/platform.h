@@ -12,7 +12,7 @@
 #include "task.h"
 
 #define COVB_PLAT_COUNTED 1
-#define COVB_PLAT_NR_VOID_FRAMES 2
+#define COVB_PLAT_NR_VOID_FRAMES 3 /* one that is on its way in, and one for each level under it */
 
 struct covb_rcu_head {
 	struct rcu_head head;
