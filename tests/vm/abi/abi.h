@@ -75,6 +75,9 @@ void release_held(void);
 uint64_t common_handle(void);
 void compare_values(unsigned long cmd, uint64_t a, uint64_t b);
 
+/* How far the kernel and its modules are from where they were linked. */
+uint64_t kaslr_offset(void);
+
 /* PCs of FUNCTION among the area's; of any other function of the module; and how many one call of a plain one leaves. */
 bool pc_in(uint64_t pc, unsigned int function);
 unsigned long nr_pcs(const struct cov *cov, unsigned int function);
@@ -96,7 +99,8 @@ uint32_t *shared_words(void);
 void post(uint32_t *word, uint32_t value);
 void await(const uint32_t *word, uint32_t value);
 
-/* Becomes this program, started anew: it runs FUNCTION that many times. */
+/* Becomes this program, started anew: it runs FUNCTION that many times, in a work item of the common handle with exec_work(). */
 void exec_run(unsigned int function, unsigned int times) __attribute__((noreturn));
+void exec_work(unsigned int function, unsigned int times) __attribute__((noreturn));
 
 #endif

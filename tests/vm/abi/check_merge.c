@@ -48,6 +48,40 @@ static void softirqs(void)
 	expect_calls(&cov, 1, 5);
 }
 
+/* The softirq's section is somebody's, the task it interrupts is traced by somebody else. */
+struct owner {
+	struct cov cov;
+	uint32_t *state;
+};
+
+static void own_until_told(void *data)
+{
+	struct owner *owner = data;
+
+	remote_enabled(&owner->cov, USB(3));
+	post(owner->state, 1);
+	await(owner->state, 2);
+}
+
+static void softirq_over_a_traced_task(void)
+{
+	struct owner owner = { map_words(64 * PAGE_WORDS), shared_words() };
+	struct cov local = map_words(64 * PAGE_WORDS);
+	pid_t child = start_child(own_until_told, &owner);
+
+	await(owner.state, 1);
+	works(ioctl(local.fd, KCOV_ENABLE, KCOV_TRACE_PC));
+	local.area[0] = 0;
+	run_function(0, 1);
+	run_job(ABI_SOFTIRQ, USB(3), 1, 2, 3);
+	run_function(0, 1);
+	works(ioctl(local.fd, KCOV_DISABLE, 0));
+	post(owner.state, 2);
+	wait_child(child);
+	expect_calls(&local, 0, 2);
+	expect_calls(&owner.cov, 1, 6);
+}
+
 static void several_handles(void)
 {
 	const uint64_t usb[] = { USB(1), USB(2), USB(3) };
@@ -355,10 +389,41 @@ static void local_leaves_the_handle(void)
 	in_child(trace_and_expect_inherited, NULL);
 }
 
+static void fail_and_expect_inherited(void *data)
+{
+	int fd = open_words(PAGE_WORDS);
+
+	fails(EEXIST, remote_enable(fd, KCOV_TRACE_PC, PAGE_WORDS, COMMON(9), 0, NULL));
+	expect(common_handle() == COMMON(9), "the common handle is %lx", common_handle());
+}
+
+static void failure_leaves_the_handle(void)
+{
+	struct cov cov = map_words(64 * PAGE_WORDS);
+
+	remote_enabled(&cov, COMMON(9));
+	in_child(fail_and_expect_inherited, NULL);
+}
+
+static void exec_and_work(void *data)
+{
+	exec_work(1, 3);
+}
+
+static void exec_keeps_the_handle(void)
+{
+	struct cov cov = map_words(64 * PAGE_WORDS);
+
+	remote_enabled(&cov, COMMON(9));
+	in_child(exec_and_work, NULL);
+	expect_calls(&cov, 1, 3);
+}
+
 const struct check merge_checks[] = {
 	{ "merge/work_of_a_usb_handle", work_of_a_usb_handle },
 	{ "merge/work_of_the_common_handle", work_of_the_common_handle },
 	{ "merge/softirqs", softirqs },
+	{ "merge/softirq_over_a_traced_task", softirq_over_a_traced_task },
 	{ "merge/several_handles", several_handles },
 	{ "merge/many_sections", many_sections },
 	{ "merge/cmp_mode", cmp_mode },
@@ -376,5 +441,7 @@ const struct check merge_checks[] = {
 	{ "inherit/children_keep", children_keep },
 	{ "inherit/earlier_children_do_not", earlier_children_do_not },
 	{ "inherit/local_leaves_the_handle", local_leaves_the_handle },
+	{ "inherit/failure_leaves_the_handle", failure_leaves_the_handle },
+	{ "inherit/exec_keeps_the_handle", exec_keeps_the_handle },
 	{ }
 };

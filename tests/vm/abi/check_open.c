@@ -67,6 +67,17 @@ static void read_only_fd(void)
 	expect(area[0], "nothing is recorded");
 }
 
+static void other_flags(void)
+{
+	int fd = works(open(device, O_WRONLY | O_NONBLOCK | O_APPEND));
+
+	works(ioctl(fd, KCOV_INIT_TRACE, PAGE_WORDS));
+	fails(EACCES, mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0));
+	fails(EACCES, mmap(NULL, 4096, PROT_WRITE, MAP_SHARED, fd, 0));
+	works(ioctl(fd, KCOV_ENABLE, KCOV_TRACE_PC));
+	works(ioctl(fd, KCOV_DISABLE, 0));
+}
+
 static void unknown_ioctl(void)
 {
 	int fresh = open_device(), inited = open_words(PAGE_WORDS);
@@ -135,6 +146,7 @@ const struct check open_checks[] = {
 	{ "open/no_read_or_write", no_read_or_write },
 	{ "open/poll_says_ready", poll_says_ready },
 	{ "open/read_only_fd", read_only_fd },
+	{ "open/other_flags", other_flags },
 	{ "open/unknown_ioctl", unknown_ioctl },
 	{ "init/size", init_size },
 	{ "init/once", init_once },

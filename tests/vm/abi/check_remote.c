@@ -286,6 +286,25 @@ static void remote_then_local(void)
 	local_and_remote(false);
 }
 
+static void enable_both(void *data)
+{
+	int *fds = data;
+
+	works(ioctl(fds[0], KCOV_ENABLE, KCOV_TRACE_PC));
+	works(remote(fds[1], COMMON(1)));
+}
+
+static void both_end_with_the_task(void)
+{
+	int fds[] = { open_words(PAGE_WORDS), open_words(PAGE_WORDS) };
+
+	for (int round = 0; round < 10; round++) {
+		in_child(enable_both, fds);
+		in_thread(enable_both, fds);
+	}
+	enable_both(fds);
+}
+
 const struct check remote_checks[] = {
 	{ "remote/bad_memory", bad_memory },
 	{ "remote/not_inited", not_inited },
@@ -303,5 +322,6 @@ const struct check remote_checks[] = {
 	{ "remote/owner_is_not_traced", owner_is_not_traced },
 	{ "remote/local_then_remote", local_then_remote },
 	{ "remote/remote_then_local", remote_then_local },
+	{ "remote/both_end_with_the_task", both_end_with_the_task },
 	{ }
 };

@@ -2,6 +2,7 @@
 /* What a task's own coverage looks like in the area: PCs, comparisons, the count in word 0. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include "abi.h"
 
@@ -15,6 +16,25 @@ static void pcs_of_the_calls(void)
 	run_function(3, 5);
 	works(ioctl(cov.fd, KCOV_DISABLE, 0));
 	expect_calls(&cov, 3, 5);
+}
+
+/* As they are in the files that were linked: modules too are moved by what the kernel is. */
+static void pcs_without_the_kaslr_offset(void)
+{
+	struct cov cov = enabled(64 * PAGE_WORDS, KCOV_TRACE_PC);
+	struct abi_range range = { .function = 0 };
+	uint64_t offset = kaslr_offset();
+	unsigned long found = 0;
+
+	works(ioctl(open(ABI_DEVICE, O_RDWR), ABI_RANGE, &range));
+	cov.area[0] = 0;
+	run_function(0, 1);
+	works(ioctl(cov.fd, KCOV_DISABLE, 0));
+	for (uint64_t i = 1; i <= cov.area[0]; i++)
+		found += cov.area[i] > range.start - offset && cov.area[i] <= range.end - offset;
+	expect(found == pcs_per_call(), "%lu PCs of the function, want %lu; the offset is %lx", found, pcs_per_call(), offset);
+	if (!offset)
+		skip("this kernel is where it was linked");
 }
 
 /* The n-th PC of FUNCTION, from 0. */
@@ -285,6 +305,7 @@ static void hardirq(void)
 
 const struct check trace_checks[] = {
 	{ "trace/pcs_of_the_calls", pcs_of_the_calls },
+	{ "trace/pcs_without_the_kaslr_offset", pcs_without_the_kaslr_offset },
 	{ "trace/in_order", in_order },
 	{ "trace/enable_keeps_the_count", enable_keeps_the_count },
 	{ "trace/disable_keeps_the_records", disable_keeps_the_records },

@@ -128,8 +128,8 @@ void compare_values(unsigned long cmd, uint64_t a, uint64_t b)
 	works(ioctl(module_fd(), cmd, &values));
 }
 
-/* How far the kernel and its modules are from where they were linked, as the kernel itself tells root. */
-static uint64_t kaslr_offset(void)
+/* As the kernel itself tells root. */
+uint64_t kaslr_offset(void)
 {
 	static const uint64_t linked = 0xffffffff81000000; /* CONFIG_PHYSICAL_START is the default on all kernels tested */
 	unsigned long long address;
@@ -294,12 +294,22 @@ void await(const uint32_t *word, uint32_t value)
 		nanosleep(&pause, NULL);
 }
 
-void exec_run(unsigned int function, unsigned int times)
+static void __attribute__((noreturn)) exec_self(const char *what, unsigned int function, unsigned int times)
 {
 	char name[16], count[16];
 
 	snprintf(name, sizeof(name), "%u", function);
 	snprintf(count, sizeof(count), "%u", times);
-	execl("/proc/self/exe", "abi", "--run", name, count, (char *)NULL);
+	execl("/proc/self/exe", "abi", what, name, count, (char *)NULL);
 	fail("exec: %s", strerror(errno));
+}
+
+void exec_run(unsigned int function, unsigned int times)
+{
+	exec_self("--run", function, times);
+}
+
+void exec_work(unsigned int function, unsigned int times)
+{
+	exec_self("--work", function, times);
 }

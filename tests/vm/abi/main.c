@@ -97,6 +97,10 @@ int main(int argc, char **argv)
 		run_function(atoi(argv[2]), atoi(argv[3]));
 		return 0;
 	}
+	if (argc == 4 && !strcmp(argv[1], "--work")) {
+		run_job(ABI_WORK, ABI_COMMON_HANDLE, atoi(argv[2]), atoi(argv[3]), 1);
+		return 0;
+	}
 	while ((option = getopt(argc, argv, "s:")) == 's')
 		skipped = optarg;
 	if (option != -1 || (argc - optind != 1 && argc - optind != 2)) {
