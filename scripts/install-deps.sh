@@ -20,6 +20,8 @@ build=(
 test=(
 	libcriterion-dev libclang-rt-19-dev
 	spin man-db mandoc python3 procps patch
+	qemu-system-x86 busybox-static cpio gcc-12 # covbuf.ko in virtual machines
+	bc bison flex                              # kernels with KCOV, and with debugging
 )
 real=(
 	dpkg-dev xz-utils # source packages

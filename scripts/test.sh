@@ -4,9 +4,10 @@
 #
 # Everything that can be checked on one machine: builds with gcc and with clang, warnings being errors;
 # every test of the gcc build (units, command, sancov, model, litmus, stress, real programs, examples,
-# the quickstart); the unit tests of the clang build; sanitizers; mutants. The last line is
-# "N passed, N failed, N skipped", and the status is not 0 if anything failed. Half an hour on two cores.
-#   --quick       no real programs, stress, models, sanitizers or mutants: a few minutes
+# the quickstart); the unit tests of the clang build; covbuf.ko on Debian's kernels, in virtual machines;
+# sanitizers; mutants. The last line is "N passed, N failed, N skipped", and the status is not 0 if anything
+# failed. Three quarters of an hour on two cores.
+#   --quick       no real programs, stress, models, virtual machines, sanitizers or mutants: a few minutes
 #   --no-install  the packages are there
 #   --dir DIR     build there instead of in build-test/
 set -u
@@ -20,7 +21,7 @@ while [ $# -gt 0 ]; do
 	--quick) quick=1 ;;
 	--no-install) install= ;;
 	--dir) dir=${2:?--dir needs a folder} && shift ;;
-	-h | --help) sed -n '3,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
+	-h | --help) sed -n '3,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
 	*) echo "test.sh: there is no option '$1'; see --help" >&2; exit 2 ;;
 	esac
 	shift
@@ -134,6 +135,8 @@ if build clang clang-19 clang++-19; then
 	run_ctest clang "unit tests, built by clang" -R '^unit/'
 fi
 if [ -z "$quick" ]; then
+	run_script vm-harness "virtual machines: each kind of failure is noticed" "$top/tests/vm/harness/check.sh" --dir "$dir/vm-harness"
+	run_script vm "covbuf.ko in virtual machines" "$top/tests/vm/run.sh" --dir "$dir/vm"
 	run_script sanitizers "sanitizers" "$top/scripts/test-sanitizers.sh"
 	run_script mutants "mutants: each test can fail" "$top/scripts/test-mutants.sh"
 fi

@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# boot.sh [--memory MIB] [--cpus N] [--threads single|multi] [--limit SECONDS] [--append TEXT] [--console FILE] [--report FILE|-] KERNEL INITRAMFS
+# boot.sh [--memory MIB] [--cpus N] [--threads single|multi] [--limit SECONDS] [--append TEXT]
+#         [--console FILE] [--report FILE|-] KERNEL INITRAMFS
 #
-# Boots KERNEL (6.12-rt) until it powers off. The kernel's console goes to FILE, else to the standard output; the guest's second
-# port, to which tests report, into a file or to the standard output (-). Status: 0; 1 where the kernel complained, which
-# is printed; 124 where the machine was not off within the limit.
+# Boots KERNEL (6.12-rt) until it powers off. The kernel's console goes to FILE, else to the standard
+# output; the guest's second port, to which tests report, into a file or to the standard output (-).
+# Status: 0; 1 where the kernel complained, which is printed; 124 where the machine was not off within the
+# limit.
 set -eu
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -39,13 +41,14 @@ fi
 keep=$console
 [ -n "$console" ] || console=$(mktemp)
 
-# A port on PCI for the report leaves the machine's own second one, and its interrupt, to the tests. Watchdogs have time: the host may
-# be slow; an oops ends the machine at once.
+# A port on PCI for the report leaves the machine's own second one, and its interrupt, to the tests.
+# Watchdogs have time: the host may be slow; an oops ends the machine at once.
 status=0
-timeout -k 5 "$limit" qemu-system-x86_64 -M q35 -m "$memory" -smp "$cpus" "${machine[@]}" -nodefaults -display none -no-reboot \
-	-serial "file:$console" -serial null -device pci-serial,chardev=report -kernel "$dir/vmlinuz" -initrd "$2" \
-	-append "console=ttyS0 panic=-1 oops=panic printk.devkmsg=on watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=60 $append" \
-	< /dev/null || status=$?
+watchdogs="watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=60"
+timeout -k 5 "$limit" qemu-system-x86_64 -M q35 -m "$memory" -smp "$cpus" "${machine[@]}" -nodefaults \
+	-display none -no-reboot -kernel "$dir/vmlinuz" -initrd "$2" \
+	-append "console=ttyS0 panic=-1 oops=panic printk.devkmsg=on $watchdogs $append" \
+	-serial "file:$console" -serial null -device pci-serial,chardev=report < /dev/null || status=$?
 
 if [ -z "$keep" ]; then
 	cat "$console"

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # build-module.sh KERNEL SOURCE OUT [MAKE-ARGUMENT...]
 #
-# Builds the modules of the Kbuild folder SOURCE for KERNEL (6.12-rt), in a copy: the .ko files and Module.symvers are put into
-# OUT, beside them the copy (tree/) and the log (build.log). Where SOURCE is in this project, its headers and sources
-# are in the copy too, at the same places. Every warning is an error: the compiler's, objtool's, modpost's. Modules that depend
-# on others find these by KBUILD_EXTRA_SYMBOLS, in the environment. CC=clang-19 in there builds with clang; gcc-12 is the default.
+# Builds the modules of the Kbuild folder SOURCE for KERNEL (6.12-rt), in a copy: the .ko files and
+# Module.symvers are put into OUT, beside them the copy (tree/) and the log (build.log). Where SOURCE is
+# in this project, its headers and sources are in the copy too, at the same places. Every warning is an
+# error: the compiler's, objtool's, modpost's. Modules that depend on others find these by
+# KBUILD_EXTRA_SYMBOLS, in the environment. CC=clang-19 in there builds with clang; gcc-12 is the default.
 set -eu
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -33,7 +34,8 @@ case $source in
 esac
 [ -e "$build/Kbuild" ] || [ -e "$build/Makefile" ] || die "there is neither Kbuild nor Makefile in $source"
 
-# Headers of 6.12 come with a vmlinux of type information only, from which modules would be given theirs by pahole.
+# Headers of 6.12 come with a vmlinux of type information only, from which modules would be given theirs
+# by pahole.
 set -- CONFIG_DEBUG_INFO_BTF_MODULES= "$@"
 flags=-Werror
 case $CC in
@@ -48,12 +50,12 @@ clang-19)
 esac
 
 status=0
-make -C "$dir/build" M="$build" KCFLAGS="$flags" "$@" modules > "$out/build.log" 2>&1 || status=$?
+make -j2 -C "$dir/build" M="$build" KCFLAGS="$flags" "$@" modules > "$out/build.log" 2>&1 || status=$?
 # That clang is not the kernel's gcc is known.
 warnings=$(grep -iE 'warning:' "$out/build.log" | grep -v 'warning: the compiler differs') || true
 if [ $status -ne 0 ] || [ -n "$warnings" ]; then
-	{ grep -E -A 4 'error:|ERROR:|\*\*\*|No such file|[Ww]arning:|WARNING:|#error' "$out/build.log" || tail -15 "$out/build.log"; } |
-		grep -v 'the compiler differs' | head -40 >&2
+	{ grep -E -A 4 'error:|ERROR:|\*\*\*|No such file|[Ww]arning:|WARNING:' "$out/build.log" ||
+		tail -15 "$out/build.log"; } | grep -v 'the compiler differs' | head -40 >&2
 	die "the modules of $source cannot be built for $kernel with $CC without a complaint; all of it: $out/build.log"
 fi
 find "$build" -name '*.ko' -exec cp {} "$out" \;

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # fetch.sh [--update] [KERNEL...]
 #
-# Downloads Debian's kernels 6.1, 6.1-rt, 6.12 and 6.12-rt with their headers, each in the newest version there is, and
-# unpacks them into $COVBUF_VM_CACHE (build-vm/ of the tree). Nothing is installed, the machine's apt configuration is read and
-# not changed, and no root is needed. Where its sources have no such kernel, Debian's backports are looked
-# through too, from the same mirror. What is there already is not fetched again, unless --update asks for what is newer.
-# For a kernel that cannot be had, the reason is printed, and kept in kernels/KERNEL.missing; the status is then 77.
+# Downloads Debian's kernels 6.1, 6.1-rt, 6.12 and 6.12-rt with their headers, each in the newest version
+# there is, and unpacks them into $COVBUF_VM_CACHE (build-vm/ of the tree). Nothing is installed, the
+# machine's apt configuration is read and not changed, and no root is needed. Where its sources have no
+# such kernel, Debian's backports are looked through too, from the same mirror. What is there already is
+# not fetched again, unless --update asks for what is newer. For a kernel that cannot be had, the reason
+# is printed, and kept in kernels/KERNEL.missing; the status is then 77.
 set -eu
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -27,25 +28,27 @@ mkdir -p "$cache/kernels" "$cache/debs"
 exec 9> "$cache/.lock"
 flock 9
 
-missing=0
+missing=0 unreachable=
 miss() { # KERNEL WHY
 	missing=1
 	echo "$2" > "$cache/kernels/$1.missing"
 	echo "$me: $1: $2" >&2
 }
 
-# An apt of our own for each set of sources: "machine" are those of this machine that are of its Debian release,
-# "backports" is the archive of that name.
+# An apt of our own for each set of sources: "machine" are those of this machine that are of its Debian
+# release, "backports" is the archive of that name.
 release=$(. /etc/os-release && [ "$ID" = debian ] && echo "${VERSION_CODENAME:-}") || release=
 [ -n "$release" ] || die "this is not Debian, or /etc/os-release does not name its release"
+declare -A updated=()
 apt_conf() { echo "$cache/apt-$1/apt.conf"; }
 apt_setup() { # SET
 	local dir=$cache/apt-$1 file site
-	[ ! -e "$dir/updated" ] || return 0
-	rm -rf "$dir"
+	[ -z "${updated[$1]:-}" ] || return 0
+	rm -rf "$dir/parts"
 	mkdir -p "$dir/parts" "$dir/lists/partial" "$dir/archives/partial"
 	: > "$dir/status"
-	# -c comes after the machine's own settings: nothing runs after our update, and root stays root in here.
+	# -c comes after the machine's own settings: nothing runs after our update, and root stays root in
+	# here.
 	cat > "$dir/apt.conf" << END
 Dir::Etc::sourcelist "/dev/null";
 Dir::Etc::sourceparts "$dir/parts";
@@ -81,9 +84,10 @@ END
 		;;
 	esac
 	[ -n "$(ls "$dir/parts")" ] || return 1
-	# A third party's source may fail; what is missing for it will be missed below.
-	apt-get -q -c "$dir/apt.conf" update > "$dir/update.log" 2>&1 || return 1
-	touch "$dir/updated"
+	# One source of several may fail: what is missing for it will be missed below.
+	apt-get -q -c "$dir/apt.conf" update --error-on=any > "$dir/update.log" 2>&1 ||
+		unreachable=$(grep -m 1 -E '^(W|E|Err)' "$dir/update.log") || unreachable="apt-get update failed"
+	updated[$1]=1
 }
 
 # The newest version of which every package of both flavours is there.
@@ -110,7 +114,8 @@ download() { # SET PACKAGE...: prints the files
 			rm -rf "$cache/debs/partial"
 			mkdir "$cache/debs/partial"
 			echo "$me: fetching $package" >&2
-			(cd "$cache/debs/partial" && apt-get -q -c "$(apt_conf "$set")" download "$package" > ../download.log 2>&1) || return 1
+			(cd "$cache/debs/partial" && apt-get -q -c "$(apt_conf "$set")" download "$package") \
+				> "$cache/debs/download.log" 2>&1 || return 1
 			mv "$cache/debs/partial/"*.deb "$file"
 		fi
 		echo "$file"
@@ -123,7 +128,9 @@ unpack() { # ROOT VERSION DEB...
 	shift 2
 	for deb; do
 		case $deb in
-		*/linux-image-*) dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root" --wildcards './boot/vmlinuz-*' './boot/config-*' ;;
+		*/linux-image-*)
+			dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root" --wildcards './boot/vmlinuz-*' './boot/config-*'
+			;;
 		*) dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root" ;;
 		esac || return 1
 	done
@@ -140,10 +147,10 @@ get() { # KERNEL
 		version=
 	done
 	if [ -z "$version" ]; then
-		if [ -e "$(dirname "$(apt_conf machine)")/updated" ]; then
-			miss "$kernel" "neither this machine's package sources nor Debian's backports have a kernel $series"
+		if [ -n "$unreachable" ]; then
+			miss "$kernel" "package lists cannot be fetched; is the network there? $unreachable"
 		else
-			miss "$kernel" "apt-get update failed; is the network there? $(tail -1 "$cache/apt-machine/update.log" 2> /dev/null)"
+			miss "$kernel" "neither this machine's package sources nor Debian's backports have a kernel $series"
 		fi
 		return
 	fi
@@ -168,7 +175,6 @@ get() { # KERNEL
 	echo "$me: $kernel is Linux $version" >&2
 }
 
-[ -z "$update" ] || rm -f "$cache"/apt-*/updated
 for kernel; do
 	if [ -n "$update" ] || [ ! -e "$cache/kernels/$kernel/build" ]; then
 		get "$kernel"

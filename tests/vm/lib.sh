@@ -35,16 +35,19 @@ kernel_dir() { # KERNEL
 	echo "$dir"
 }
 
-# What a kernel says when something is wrong with it, in its own log or a debug kernel's; lines begin with a time in brackets.
-complaint='BUG:|BUG [a-z_-]|WARNING:|Oops|INFO: |Kernel panic|Call Trace|general protection fault|unable to handle|double fault'
-complaint="$complaint|scheduling while atomic|sleeping function called|possible (recursive|circular) locking|stall(s| ) |blocked for more than"
-complaint="$complaint|soft lockup|hard LOCKUP|KASAN|KCSAN|KFENCE|UBSAN|unreferenced object|DEBUG_LOCKS_WARN_ON|list_(add|del) corruption"
-complaint="$complaint|refcount_t: |Modules linked in|segfault at|Out of memory|ODEBUG|bad: |RETBleed: WARN"
+# What a kernel says when something is wrong with it, in its own log or a debug kernel's; lines begin with
+# a time in brackets.
+complaint='BUG:|BUG [a-z_-]|WARNING:|Oops|INFO: |Kernel panic|Call Trace|Modules linked in|ODEBUG'
+complaint="$complaint|general protection fault|unable to handle|double fault|segfault at|Out of memory"
+complaint="$complaint|scheduling while atomic|sleeping function called|possible (recursive|circular) locking"
+complaint="$complaint|detected (expedited )?stall|blocked for more than|soft lockup|hard LOCKUP|DEBUG_LOCKS_WARN_ON"
+complaint="$complaint|KASAN|KCSAN|KFENCE|UBSAN|unreferenced object|list_(add|del) corruption|refcount_t: "
 complaints() { # FILE
 	grep -E "$complaint" "$1" | grep -vE "This is not a bug|report a bug|took too long to run|\] vm: "
 }
 
-# KVM counts only where a guest gets on under it: /dev/kvm may be there and of no use. Remembered until the next reboot of this machine.
+# KVM counts only where a guest gets on under it: /dev/kvm may be there and of no use. Remembered until
+# the next reboot of this machine.
 accelerator() { # KERNEL-DIR
 	local file boot
 	file=$cache/accelerator boot=$(cat /proc/sys/kernel/random/boot_id)
@@ -54,8 +57,8 @@ accelerator() { # KERNEL-DIR
 	fi
 	if [ "$(sed -n 1p "$file" 2> /dev/null)" != "$boot" ]; then
 		# Without a root file system the kernel panics and the machine ends, within two seconds.
-		if [ -w /dev/kvm ] && timeout 10 qemu-system-x86_64 -accel kvm -cpu host -M q35 -m 256 -nodefaults -display none \
-			-no-reboot -kernel "$1/vmlinuz" -append "panic=-1" > /dev/null 2>&1 < /dev/null; then
+		if [ -w /dev/kvm ] && timeout 10 qemu-system-x86_64 -accel kvm -cpu host -M q35 -m 256 -nodefaults \
+			-display none -no-reboot -kernel "$1/vmlinuz" -append "panic=-1" > /dev/null 2>&1 < /dev/null; then
 			printf '%s\nkvm\n' "$boot" > "$file"
 		else
 			printf '%s\ntcg\n' "$boot" > "$file"

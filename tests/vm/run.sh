@@ -1,25 +1,29 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# run.sh [--long] [--kernel KERNEL]... [--module SOURCE] [--tests FOLDER] [--dir DIR] [TEST...]
+# run.sh [--long] [--kernel KERNEL]... [--module SOURCE] [--tests FOLDER] [--dir DIR] [--jobs N]
+#        [TEST...]
 #
-# Runs the tests of this folder (README.md says what they are), or those named, on 6.1, 6.1-rt, 6.12 and 6.12-rt, or on the
-# kernels named: one line for each kernel and test. A test fails with the first of its results that is "not ok", and with
-# any complaint of the kernel. The last line is "N passed, N failed, N skipped", of results; the status is not 0 if one failed.
+# Runs the tests of this folder (README.md says what they are), or those named, on 6.1, 6.1-rt, 6.12 and
+# 6.12-rt, or on the kernels named: one line for each kernel and test. A test fails if one of its
+# results is "not ok", and with any complaint of the kernel. The last line is "N passed, N failed, N
+# skipped", of results; the status is not 0 if one failed.
 #   --long           tests that have a long form run it
 #   --module SOURCE  the folder of covbuf.ko, adapters/kmod otherwise
 #   --tests FOLDER   where the tests are
-#   --dir DIR        works there, otherwise in build-vm/run/; the logs of what failed stay
+#   --jobs N         so many kernels at the same time; 2, where there are two processors
+#   --dir DIR        works there, otherwise in build-vm/run/; its logs stay until the next run
 set -eu
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-long='' module=$top/adapters/kmod from=$vm work=$top/build-vm/run kernels=()
+long='' module=$top/adapters/kmod from=$vm work=$top/build-vm/run jobs=$(($(nproc) > 1 ? 2 : 1)) kernels=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--long) long=1 ;;
 	--kernel) kernels+=("${2:?--kernel needs a name}") && shift ;;
 	--module) module=${2:?--module needs a folder} && shift ;;
 	--tests) from=${2:?--tests needs a folder} && shift ;;
+	--jobs) jobs=${2:?--jobs needs a number} && shift ;;
 	--dir) work=${2:?--dir needs a folder} && shift ;;
 	-h | --help) usage ;;
 	-*) usage 2 >&2 ;;
@@ -27,7 +31,8 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-tests=("$@")
+tests=("$@") named=$#
+[ "$named" -gt 0 ] || named=
 [ $# -gt 0 ] || for file in "$from"/*/guest.sh; do
 	test=${file%/guest.sh}
 	tests+=("${test##*/}")
@@ -38,26 +43,37 @@ done
 # shellcheck disable=SC2206
 [ ${#kernels[@]} -gt 0 ] || kernels=($stock)
 need busybox cpio flock
-file -L "$(command -v busybox)" 2> /dev/null | grep -q 'dynamically linked' && die "busybox is not static; install busybox-static"
+! ldd "$(command -v busybox)" > /dev/null 2>&1 || die "busybox is not static; install busybox-static"
 mkdir -p "$work"
 work=$(cd "$work" && pwd)
 exec 8> "$work/.lock"
 flock -n 8 || die "another run is at work in $work; --dir gives this one a folder of its own"
 
 passed=0 failed=0 skipped=0
+exec 7> "$work/.print"
 progress() { [ ! -t 1 ] || printf '\r\033[K%s' "$*"; }
-line() { # KERNEL TEST VERDICT DETAIL
+# Prints what comes in in one piece: kernels run side by side.
+show() {
+	local text
+	text=$(cat)
+	flock 7
 	progress ''
-	printf '%-8s %-10s %-7s %s\n' "$1" "$2" "$3" "$4"
+	printf '%s\n' "$text"
+	flock -u 7
 }
-# What is no result of a guest's.
-fail() { # KERNEL TEST WHY
+line() { printf '%-8s %-10s %-7s %s\n' "$@"; } # KERNEL TEST VERDICT DETAIL
+indent() { sed 's/^/    /'; }
+# Of what no guest printed.
+fail() { # KERNEL TEST WHY [FILE]: with the end of FILE
 	failed=$((failed + 1))
-	line "$1" "$2" "not ok" "$3"
+	{
+		line "$1" "$2" "not ok" "$3"
+		[ -z "${4:-}" ] || tail -15 "$4" | indent
+	} | show
 }
 skip() { # KERNEL TEST WHY
 	skipped=$((skipped + 1))
-	line "$1" "$2" skip "$3"
+	line "$1" "$2" skip "$3" | show
 }
 
 at_least() { echo $(($1 > $2 ? $1 : $2)); }
@@ -79,8 +95,7 @@ build_test() { # KERNEL TEST OUT
 	if [ $status -eq 77 ]; then
 		skip "$kernel" "$test" "$(tail -1 "$out/build.log")"
 	elif [ $status -ne 0 ]; then
-		fail "$kernel" "$test" "cannot be built: see $out/build.log"
-		tail -15 "$out/build.log" | sed 's/^/    /'
+		fail "$kernel" "$test" "cannot be built; all of it: $out/build.log" "$out/build.log"
 	fi
 	[ $status -eq 0 ] || return 1
 	mkdir -p "$out/build/image"
@@ -89,7 +104,10 @@ build_test() { # KERNEL TEST OUT
 
 boot() { # KERNEL MACHINE TEST...: leaves console and report in the kernel's folder
 	local kernel=$1 memory cpus threads append test dir=$work/$1 total=120 root=$work/$1/root
+	local conf=$cache/kernels/$1/kernel.conf
 	IFS=: read -r memory cpus threads append <<< "$2"
+	memory=$(at_least "$memory" "$(conf "$conf" memory 0)")
+	append="$append $(conf "$conf" append "")"
 	shift 2
 	rm -rf "$root"
 	make_root "$root" "$dir/module/covbuf.ko"
@@ -98,8 +116,10 @@ boot() { # KERNEL MACHINE TEST...: leaves console and report in the kernel's fol
 		echo "$test $(limit "$kernel" "$test")" >> "$root/tests/list"
 		total=$((total + $(limit "$kernel" "$test") + 10))
 	done
-	printf 'export KERNEL=%s LONG=%s CPUS=%s\nINTERACTIVE=\n' "$kernel" "$long" "$cpus" > "$root/tests/environment"
+	printf 'export KERNEL=%s LONG=%s CPUS=%s\n' "$kernel" "$long" "$cpus" > "$root/tests/environment"
 	pack_root "$root" "$dir/root.cpio"
+	: > "$dir/console"
+	: > "$dir/report"
 	"$vm/boot.sh" --memory "$memory" --cpus "$cpus" --threads "$threads" --append "$append" --limit "$total" \
 		--console "$dir/console" --report "$dir/report" "$kernel" "$dir/root.cpio" > "$dir/boot.log" 2>&1 || :
 	sed -i 's/\r//g' "$dir/console" "$dir/report"
@@ -146,9 +166,20 @@ count() { # KERNEL TEST
 		detail="$detail, ${#why[@]} not"
 	fi
 	[ "$nr_skipped" -eq 0 ] || detail="$detail, $nr_skipped skipped"
-	line "$kernel" "$test" "$verdict" "${seconds:--} s  $detail"
-	grep -E '^skip [^ ]' "$dir/report" | sed 's/^/    /' || :
-	[ ${#why[@]} -eq 0 ] || printf '    %s\n' "${why[@]}" "all of it: $dir/report, $dir/console"
+	{
+		line "$kernel" "$test" "$verdict" "${seconds:--} s  $detail"
+		grep -E '^skip [^ ]' "$dir/report" | indent
+		[ ${#why[@]} -eq 0 ] || printf '%s\n' "${why[@]}" "all of it: $dir/report, $dir/console" | indent
+	} | show
+}
+
+# What the kernel says before the first test is nobody's; once is enough.
+check_boot() { # KERNEL
+	local dir=$work/$1
+	[ ! -e "$dir/console-boot" ] || return 0
+	sed '/\] vm: begin /,$d' "$dir/console" > "$dir/console-boot"
+	! complaints "$dir/console-boot" > "$dir/complaints" ||
+		fail "$1" boot "$(head -1 "$dir/complaints"); all of it: $dir/console-boot"
 }
 
 # Boots until each test has begun once: after a death or a complaint the rest gets another machine.
@@ -158,6 +189,7 @@ run_group() { # KERNEL MACHINE TEST...
 	while [ $# -gt 0 ]; do
 		progress "$kernel: running $*"
 		boot "$kernel" "$machine" "$@"
+		check_boot "$kernel"
 		rest=() begun=
 		for test; do
 			if grep -qx "#vm begin $test" "$dir/report"; then
@@ -169,59 +201,90 @@ run_group() { # KERNEL MACHINE TEST...
 			fi
 		done
 		if [ -z "$begun" ]; then
-			fail "$kernel" boot "no test began: $(tail -1 "$dir/boot.log"); see $dir/console"
-			tail -15 "$dir/console" | sed 's/^/    /'
+			fail "$kernel" boot "no test began: $(tail -1 "$dir/boot.log"); all of it: $dir/console" "$dir/console"
 			return
 		fi
 		set -- "${rest[@]}"
 	done
-	# What it says before the first test is nobody's.
-	sed '/vm: begin /,$d' "$dir/console" > "$dir/console-boot"
-	if complaints "$dir/console-boot" > "$dir/complaints"; then
-		fail "$kernel" boot "$(head -1 "$dir/complaints"); all of it: $dir/console-boot"
-	fi
 }
 
-run_kernel() { # KERNEL
-	local kernel=$1 dir=$work/$1 test memory only machine
-	local -A groups=()
+wants() { # KERNEL TEST
+	local only
+	only=$(conf "$from/$2/vm.conf" kernels "")
+	[[ -z "$only" || " $only " = *" $1 "* ]]
+}
+
+run_kernel() { # KERNEL TEST...
+	local kernel=$1 dir=$work/$1 test conf machine
+	local -A groups=() memory=()
+	shift
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	progress "$kernel: building the module"
 	if ! "$vm/build-module.sh" "$kernel" "$module" "$dir/module" > "$dir/module.log" 2>&1; then
-		fail "$kernel" module "covbuf.ko cannot be built"
-		sed 's/^/    /' "$dir/module.log"
+		fail "$kernel" module "covbuf.ko cannot be built" "$dir/module.log"
 		return
 	fi
-	for test in "${tests[@]}"; do
-		only=$(conf "$from/$test/vm.conf" kernels "")
-		[[ -z "$only" || " $only " = *" $kernel "* ]] || continue
+	for test; do
 		progress "$kernel: building $test"
 		build_test "$kernel" "$test" "$dir/$test" || continue
-		memory=$(at_least "$(conf "$from/$test/vm.conf" memory 512)" "$(conf "$cache/kernels/$kernel/kernel.conf" memory 0)")
-		machine=$memory:$(conf "$from/$test/vm.conf" cpus 2):$(conf "$from/$test/vm.conf" threads single)
-		machine=$machine:$(conf "$cache/kernels/$kernel/kernel.conf" append "") 
-		groups[$machine $(conf "$from/$test/vm.conf" append "")]+=" $test"
+		conf=$from/$test/vm.conf
+		machine="$(conf "$conf" cpus 2):$(conf "$conf" threads single):$(conf "$conf" append "")"
+		groups[$machine]+=" $test"
+		memory[$machine]=$(at_least "$(conf "$conf" memory 512)" "${memory[$machine]:-0}")
 	done
 	for machine in "${!groups[@]}"; do
 		# shellcheck disable=SC2086
-		run_group "$kernel" "$machine" ${groups[$machine]}
+		run_group "$kernel" "${memory[$machine]}:$machine" ${groups[$machine]}
 	done
 }
 
+# A kernel's counts come back in a file.
+run_aside() { # KERNEL TEST...
+	rm -f "$work/$1.counts"
+	(
+		# shellcheck disable=SC2030
+		passed=0 failed=0 skipped=0
+		run_kernel "$@"
+		echo "$passed $failed $skipped" > "$work/$1.counts"
+	) &
+}
+
+running=()
 for kernel in "${kernels[@]}"; do
+	these=()
+	for test in "${tests[@]}"; do
+		if wants "$kernel" "$test"; then
+			these+=("$test")
+		elif [ -n "$named" ]; then
+			skip "$kernel" "$test" "it is for other kernels: $(conf "$from/$test/vm.conf" kernels "")"
+		fi
+	done
+	[ ${#these[@]} -gt 0 ] || continue
 	if [ ! -e "$cache/kernels/$kernel/build/Makefile" ] && [[ " $stock " = *" $kernel "* ]]; then
 		progress "$kernel: fetching"
 		"$vm/fetch.sh" "$kernel" > "$work/fetch.log" 2>&1 || :
 		if [ ! -e "$cache/kernels/$kernel/build/Makefile" ]; then
-			for test in "${tests[@]}"; do
+			for test in "${these[@]}"; do
 				skip "$kernel" "$test" "$(cat "$cache/kernels/$kernel.missing" 2> /dev/null || tail -1 "$work/fetch.log")"
 			done
 			continue
 		fi
 	fi
-	(kernel_dir "$kernel" > /dev/null)
-	run_kernel "$kernel"
+	kernel_dir "$kernel" > /dev/null
+	[ "$(jobs -rp | wc -l)" -lt "$jobs" ] || wait -n || :
+	running+=("$kernel")
+	run_aside "$kernel" "${these[@]}"
+done
+wait
+for kernel in "${running[@]}"; do
+	if [ -e "$work/$kernel.counts" ]; then
+		read -r ok not_ok not_run < "$work/$kernel.counts"
+		# shellcheck disable=SC2031
+		passed=$((passed + ok)) failed=$((failed + not_ok)) skipped=$((skipped + not_run))
+	else
+		fail "$kernel" all "run.sh went wrong; see above"
+	fi
 done
 progress ''
 echo "$passed passed, $failed failed, $skipped skipped"

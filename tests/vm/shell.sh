@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # shell.sh [--module SOURCE] [--limit SECONDS] [BOOT-OPTION...] KERNEL SCRIPT [FILE...]
 #
-# Builds covbuf.ko, boots KERNEL (6.12-rt) and runs SCRIPT (- is the standard input) in the guest as a test's guest.sh would run: its
-# functions are at hand, covbuf.ko is there and not loaded. What it prints is printed, then the kernel's complaints. Of the
-# FILEs a folder with a Kbuild is built as a module that may use covbuf.ko's symbols; a .c file is built as a static
-# program; all else is taken as it is. They are in the script's folder. BOOT-OPTIONs are --memory, --cpus, --threads, --append,
-# as boot.sh takes them; --console FILE keeps the kernel's log. Status: 1 if the script or the kernel failed.
+# Builds covbuf.ko, boots KERNEL (6.12-rt) and runs SCRIPT (- is the standard input) in the guest as a
+# test's guest.sh would run: its functions are at hand, covbuf.ko is there and not loaded. What it prints
+# is printed, then the kernel's complaints. Of the FILEs a folder with a Kbuild is built as a module that
+# may use covbuf.ko's symbols; a .c file is built as a static program; all else is taken as it is. They
+# are in the script's folder. BOOT-OPTIONs are --memory, --cpus, --threads, --append, as boot.sh takes
+# them; --console FILE keeps the kernel's log. Status: 1 if the script or the kernel failed.
 set -eu
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -59,7 +60,7 @@ if [ "$script" = - ]; then
 fi
 cat "$script" > "$there/guest.sh"
 echo "shell $limit" > "$work/root/tests/list"
-printf 'export KERNEL=%s LONG= CPUS=%s\nINTERACTIVE=\n' "$kernel" "$cpus" > "$work/root/tests/environment"
+printf 'export KERNEL=%s LONG= CPUS=%s\n' "$kernel" "$cpus" > "$work/root/tests/environment"
 pack_root "$work/root" "$work/root.cpio"
 
 status=0

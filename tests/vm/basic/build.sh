@@ -11,5 +11,6 @@ KBUILD_EXTRA_SYMBOLS='' CC=clang-19 "$COVBUF_VM/build-module.sh" "$1" "$COVBUF_M
 cp "$2/covbuf-clang/covbuf.ko" "$2/image/covbuf-clang.ko"
 
 # On a kernel that is its own KCOV the module refuses to load. These headers lie that theirs is one.
-KBUILD_EXTRA_SYMBOLS='' "$COVBUF_VM/build-module.sh" "$1" "$COVBUF_MODULE" "$2/covbuf-kcov" CONFIG_KCOV=y KCPPFLAGS=-DCONFIG_KCOV=1
+KBUILD_EXTRA_SYMBOLS='' "$COVBUF_VM/build-module.sh" "$1" "$COVBUF_MODULE" "$2/covbuf-kcov" \
+	CONFIG_KCOV=y KCPPFLAGS=-DCONFIG_KCOV=1
 cp "$2/covbuf-kcov/covbuf.ko" "$2/image/covbuf-kcov.ko"

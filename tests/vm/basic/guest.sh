@@ -3,7 +3,9 @@
 # The module comes and goes; its devices are there, for root alone; who needs it without it is told.
 mode() { command stat -c '%a %u %g' "$1" | grep -x '600 0 0' || { ls -l "$1"; return 1; }; }
 loaded() { grep -q "^$1 " /proc/modules; }
-gone() { ! loaded covbuf && [ ! -e /dev/covbuf ] && [ ! -e /sys/kernel/debug/kcov ] && [ ! -e /sys/kernel/debug/covbuf ]; }
+gone() { # all that the module had
+	! loaded covbuf && [ ! -e /dev/covbuf ] && [ ! -e /sys/kernel/debug/kcov ] && [ ! -e /sys/kernel/debug/covbuf ]
+}
 
 refuse kcov_kernel_is_told 'use /sys/kernel/debug/kcov' insmod covbuf-kcov.ko
 refuse client_needs_covbuf 'Unknown symbol __sanitizer_cov_trace_pc' insmod client-gcc-12.ko
@@ -25,7 +27,8 @@ load_ten_times() {
 }
 expect loads_again load_ten_times
 
-# Each compiler's module on each compiler's covbuf.ko. An address that is none makes the hooks run between user_access_begin() and _end().
+# Each compiler's module on each compiler's covbuf.ko. An address that is none makes the hooks run between
+# user_access_begin() and _end().
 use_client() { # COVBUF.KO CLIENT.KO
 	insmod "$1" && insmod "$2" || return 1
 	for number in 0 1 2 3; do

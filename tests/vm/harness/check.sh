@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # check.sh [RUN-OPTION...]
 #
-# Tests the tests: each of cases/ goes wrong in its own way, and run.sh has to say what its file "expect" says, on one kernel. It needs
-# no covbuf.ko: trouble/ stands for it.
+# Tests the tests: each of cases/ goes wrong in its own way, and run.sh has to say what its file "expect"
+# says, on one kernel. It needs no covbuf.ko: trouble/ stands for it.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 passed=0 failed=0
