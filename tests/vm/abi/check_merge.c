@@ -206,11 +206,27 @@ static void area_size_bounds_a_section(void)
 	works(remote_enable(cov.fd, KCOV_TRACE_PC, 4, 0, 1, &handle));
 	run_job(ABI_WORK, USB(3), 1, 5, 2);
 	expect(cov.area[0] == 6, "two sections of 3 records at most: %lu", cov.area[0]);
-	works(ioctl(cov.fd, KCOV_DISABLE, 0));
-	cov.area[0] = 0;
-	works(remote_enable(cov.fd, KCOV_TRACE_PC, 1, 0, 1, &handle));
+}
+
+/* One word is the count. */
+static void area_size(unsigned int words)
+{
+	const uint64_t handle = USB(3);
+	struct cov cov = map_words(64 * PAGE_WORDS);
+
+	works(remote_enable(cov.fd, KCOV_TRACE_PC, words, 0, 1, &handle));
 	run_job(ABI_WORK, USB(3), 1, 5, 2);
-	expect(!cov.area[0], "sections of one word, the count: %lu records", cov.area[0]);
+	expect(!cov.area[0], "sections of %u words: %lu records", words, cov.area[0]);
+}
+
+static void area_size_0(void)
+{
+	area_size(0);
+}
+
+static void area_size_1(void)
+{
+	area_size(1);
 }
 
 /* A section that began under an enable which has ended leaves nothing. */
@@ -431,6 +447,8 @@ const struct check merge_checks[] = {
 	{ "merge/fills_to_the_end", fills_to_the_end },
 	{ "merge/hostile_counts", hostile_counts },
 	{ "merge/area_size_bounds_a_section", area_size_bounds_a_section },
+	{ "merge/area_size_0", area_size_0 },
+	{ "merge/area_size_1", area_size_1 },
 	{ "merge/disabled_inside", disabled_inside },
 	{ "merge/enabled_again_inside", enabled_again_inside },
 	{ "merge/enabled_local_inside", enabled_local_inside },

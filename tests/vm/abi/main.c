@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * abi [-s CHECK] DEVICE [PREFIX]: checks the rules of KCOV's ABI on DEVICE and prints a line of result for each, its
- * name after PREFIX; -s leaves one check out. The module abi_mod is loaded.
+ * abi [-s CHECK]... DEVICE [PREFIX]: checks the rules of KCOV's ABI on DEVICE and prints a line of result for each, its
+ * name after PREFIX; -s leaves a check out. The module abi_mod is loaded.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,7 +25,7 @@ static const struct check *const groups[] = {
 const char *device;
 static const char *prefix = "";
 static const char *current;
-static const char *skipped;
+static const char *left_out[8];
 
 static void say(const char *result, const char *format, va_list arguments)
 {
@@ -63,9 +63,11 @@ static void run_check(const struct check *check)
 	int status;
 
 	current = check->name;
-	if (skipped && !strcmp(skipped, check->name)) {
-		printf("skip %s%s: left out by -s\n", prefix, current);
-		return;
+	for (int i = 0; left_out[i]; i++) {
+		if (!strcmp(left_out[i], current)) {
+			printf("skip %s%s: left out by -s\n", prefix, current);
+			return;
+		}
 	}
 	pid = fork();
 	if (pid < 0)
@@ -91,7 +93,7 @@ static void run_check(const struct check *check)
 
 int main(int argc, char **argv)
 {
-	int option;
+	int option, nr_left_out = 0;
 
 	if (argc == 4 && !strcmp(argv[1], "--run")) {
 		run_function(atoi(argv[2]), atoi(argv[3]));
@@ -101,10 +103,10 @@ int main(int argc, char **argv)
 		run_job(ABI_WORK, ABI_COMMON_HANDLE, atoi(argv[2]), atoi(argv[3]), 1);
 		return 0;
 	}
-	while ((option = getopt(argc, argv, "s:")) == 's')
-		skipped = optarg;
+	while ((option = getopt(argc, argv, "s:")) == 's' && nr_left_out < 7)
+		left_out[nr_left_out++] = optarg;
 	if (option != -1 || (argc - optind != 1 && argc - optind != 2)) {
-		fprintf(stderr, "usage: abi [-s CHECK] DEVICE [PREFIX]\n");
+		fprintf(stderr, "usage: abi [-s CHECK]... DEVICE [PREFIX]\n");
 		return 2;
 	}
 	device = argv[optind];
