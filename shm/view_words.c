@@ -307,6 +307,12 @@ COVBUF_PUBLIC int64_t covbuf_view_words(struct covbuf_segment *segment, uint32_t
 
 /* ---- records --------------------------------------------------------------------------------- */
 
+/* Kernel areas have KCOV's layout, and all of a kernel's addresses have the bit that elsewhere means "not a record". */
+static bool has_record(const struct covbuf_area *area, uint64_t key)
+{
+	return area->kind == COVBUF_COUNTED ? key != 0 : covb_is_record(key);
+}
+
 /* A walk over an area's records, in the order in which they were claimed. */
 struct walk {
 	struct covbuf_segment *segment;
@@ -327,7 +333,7 @@ static int visit_block(struct walk *w, uint64_t nr)
 		uint64_t key = w->block[n + step - 1];
 		int err;
 
-		if (!covb_is_record(key)) {
+		if (!has_record(w->area, key)) {
 			w->empty += key == 0;
 			continue;
 		}

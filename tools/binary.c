@@ -10,10 +10,15 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zstd.h>
 
 #include "command.h"
+
+#define UNPACK_BYTES 131072
+#define MAX_UNPACKED_BYTES (4ull << 30)
 
 static char *debuginfo_path;
 static const Dwfl_Callbacks callbacks = {
@@ -107,12 +112,49 @@ static void read_symbols(struct binary *binary)
 	binary->nr_symbols = kept;
 }
 
-int binary_open(const char *path, struct binary **out, struct covbuf_message *why)
+/* libdw does not know all that kernel modules are compressed with: unpack zstd into a memfd. -1: it is not that. */
+static int unpack(const char *path)
+{
+	static const unsigned char magic[] = { 0x28, 0xb5, 0x2f, 0xfd };
+	char *in = must_alloc(UNPACK_BYTES), *out = must_alloc(UNPACK_BYTES);
+	int from = open(path, O_RDONLY | O_CLOEXEC), to = -1;
+	ssize_t n = from < 0 ? -1 : read(from, in, UNPACK_BYTES);
+	ZSTD_DStream *stream = NULL;
+	uint64_t written = 0;
+	bool ok = true;
+
+	if (n >= (ssize_t)sizeof(magic) && !memcmp(in, magic, sizeof(magic)) && (stream = ZSTD_createDStream()))
+		to = memfd_create(path, MFD_CLOEXEC);
+	for (; to >= 0 && ok && n > 0; n = read(from, in, UNPACK_BYTES)) {
+		ZSTD_inBuffer input = { in, (size_t)n, 0 };
+
+		while (ok && input.pos < input.size) {
+			ZSTD_outBuffer output = { out, UNPACK_BYTES, 0 };
+
+			ok = !ZSTD_isError(ZSTD_decompressStream(stream, &output, &input));
+			written += output.pos;
+			ok = ok && written <= MAX_UNPACKED_BYTES && write(to, out, output.pos) == (ssize_t)output.pos;
+		}
+	}
+	if (to >= 0 && !ok) {
+		close(to);
+		to = -1;
+	}
+	ZSTD_freeDStream(stream);
+	if (from >= 0)
+		close(from);
+	free(in);
+	free(out);
+	return to;
+}
+
+/* Open up to the build-id, which is all that is needed to tell whether it is the right file. */
+static int start(const char *path, struct binary **out, struct covbuf_message *why)
 {
 	struct binary *binary;
 	int64_t modified_ns = 0;
 	GElf_Ehdr header;
-	int err;
+	int err, fd;
 
 	err = check_file(path, &modified_ns, why);
 	if (err)
@@ -126,7 +168,10 @@ int binary_open(const char *path, struct binary **out, struct covbuf_message *wh
 		err = explain(why, -ENOMEM, "libdw cannot start: %s", dwfl_errmsg(-1));
 		goto fail;
 	}
-	binary->module = dwfl_report_offline(binary->dwfl, path, path, -1);
+	fd = unpack(path);
+	binary->module = dwfl_report_offline(binary->dwfl, path, path, fd);
+	if (!binary->module && fd >= 0)
+		close(fd);
 	dwfl_report_end(binary->dwfl, NULL, NULL);
 	if (binary->module)
 		binary->elf = dwfl_module_getelf(binary->module, &binary->bias);
@@ -135,13 +180,77 @@ int binary_open(const char *path, struct binary **out, struct covbuf_message *wh
 		goto fail;
 	}
 	binary->machine = header.e_machine;
+	binary->relocatable = header.e_type == ET_REL;
 	read_build_id(binary);
-	read_symbols(binary);
 	*out = binary;
 	return 0;
 fail:
 	binary_close(binary);
 	return err;
+}
+
+int binary_open(const char *path, struct binary **out, struct covbuf_message *why)
+{
+	int err = start(path, out, why);
+
+	if (!err)
+		read_symbols(*out);
+	return err;
+}
+
+bool binary_peek(const char *path, uint8_t *build_id, uint32_t *bytes)
+{
+	struct covbuf_message why;
+	struct binary *binary;
+
+	if (start(path, &binary, &why))
+		return false;
+	memcpy(build_id, binary->build_id, sizeof(binary->build_id));
+	*bytes = binary->build_id_bytes;
+	binary_close(binary);
+	return true;
+}
+
+static bool find_section(const struct binary *binary, const char *name, struct binary_place *place)
+{
+	Elf_Scn *section = NULL;
+	size_t strings;
+
+	if (elf_getshdrstrndx(binary->elf, &strings))
+		return false;
+	while ((section = elf_nextscn(binary->elf, section))) {
+		GElf_Shdr header;
+		const char *own;
+
+		if (!gelf_getshdr(section, &header) || !(header.sh_flags & SHF_ALLOC))
+			continue;
+		own = elf_strptr(binary->elf, strings, header.sh_name);
+		if (!own || strcmp(own, name))
+			continue;
+		*place = (struct binary_place){ .start = header.sh_addr, .end = header.sh_addr + header.sh_size };
+		return true;
+	}
+	return false;
+}
+
+bool binary_find_place(const struct binary *binary, const char *name, struct binary_place *place)
+{
+	int nr = dwfl_module_getsymtab(binary->module);
+
+	if (find_section(binary, name, place))
+		return true;
+	for (int i = 1; i < nr; i++) {
+		GElf_Sym sym;
+		GElf_Addr address;
+		GElf_Word section;
+		const char *own = dwfl_module_getsym_info(binary->module, i, &sym, &address, &section, NULL, NULL);
+
+		if (!own || section == SHN_UNDEF || strcmp(own, name))
+			continue;
+		*place = (struct binary_place){ .start = address - binary->bias, .end = ~0ull };
+		return true;
+	}
+	return false;
 }
 
 void binary_close(struct binary *binary)

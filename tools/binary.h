@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * An executable or library on disk: its build-id, its functions, and the points that its
+ * An executable, library or kernel module on disk: its build-id, its functions, and the points that its
  * instrumentation can report. Addresses are the file's own (as linked), so that a recording's minus
- * the module's bias can be looked up directly.
+ * the module's bias can be looked up directly. A kernel module's file is relocatable and has none: libdwfl
+ * gives its sections addresses, one after the other, and what a recording has is relative to a section.
  */
 #ifndef COVBUF_BINARY_H
 #define COVBUF_BINARY_H
@@ -39,6 +40,7 @@ struct binary {
 	Elf *elf;
 	uint64_t bias;	/* libdwfl's address minus the file's */
 	uint16_t machine;
+	bool relocatable;
 	uint8_t build_id[32];
 	uint32_t build_id_bytes;
 	int64_t modified_ns;
@@ -56,6 +58,15 @@ struct binary {
 /* Open and read the symbols. Errors: -ENOENT, -EACCES, -ENOEXEC and so on; why says it in words. */
 int binary_open(const char *path, struct binary **out, struct covbuf_message *why);
 void binary_close(struct binary *binary);
+
+/* The build-id alone, none being 0 bytes; build_id has room for 32. False: not a file that binary_open() would open. */
+bool binary_peek(const char *path, uint8_t *build_id, uint32_t *bytes);
+
+/* A section's addresses; or a symbol's, of which the end is not known. */
+struct binary_place {
+	uint64_t start, end;
+};
+bool binary_find_place(const struct binary *binary, const char *name, struct binary_place *place);
 
 /* The function that an address is in, or NULL. */
 const struct binary_symbol *binary_function(const struct binary *binary, uint64_t address);

@@ -11,6 +11,7 @@
 #include "binary.h"
 #include "command.h"
 #include "coverage_sort.h"
+#include "kernel_file.h"
 #include "progress.h"
 #include "strings.h"
 #include "symbols.h"
@@ -30,6 +31,17 @@ static bool same_build(const struct binary *binary, const struct recording_modul
 	       !memcmp(binary->build_id, module->build_id, module->build_id_bytes);
 }
 
+static const char *module_file(const struct recording_module *module)
+{
+	return module->file ? module->file : module->path;
+}
+
+/* The option that says where such files are. */
+static const char *module_option(const struct recording_module *module)
+{
+	return module->file ? "--module-dir" : "--binaries";
+}
+
 static bool check_build(const struct binary *binary, const struct recording_module *module, uint64_t created_ns,
 			uint64_t nr_pcs)
 {
@@ -40,8 +52,8 @@ static bool check_build(const struct binary *binary, const struct recording_modu
 		format_build_id(module->build_id, module->build_id_bytes, recorded);
 		complain(binary->path,
 			 "it has changed since the recording (build-id %s, recorded %s); its %" PRIu64
-			 " addresses are left out; give the directory of the old one with --binaries",
-			 *here ? here : "none", recorded, nr_pcs);
+			 " addresses are left out; give the directory of the old one with %s",
+			 *here ? here : "none", recorded, nr_pcs, module_option(module));
 		return false;
 	}
 	if (!module->build_id_bytes && created_ns && binary->modified_ns > (int64_t)created_ns)
@@ -51,18 +63,61 @@ static bool check_build(const struct binary *binary, const struct recording_modu
 	return true;
 }
 
-/* Where the binary was, or by its name in the directory that was given. */
+/*
+ * In the directory that was given: by its name; kernel modules further below, too, and those that have a name
+ * only also here. NULL: not there.
+ */
+static char *find_elsewhere(const struct recording_module *module, const struct coverage_options *options)
+{
+	const char *file = module_file(module), *base = strrchr(file, '/'), *found = NULL;
+	char *module_name;
+	const char *name;
+
+	if (!module->file)
+		return options->binary_directory ? must_printf("%s/%s", options->binary_directory, base ? base + 1 : file) : NULL;
+	module_name = kernel_file_module(file);
+	name = module_name ? module_name : "vmlinux";
+	if (options->module_directory)
+		found = kernel_file_find(options->module_directory, name, module->build_id,
+					 module->build_id_bytes, true);
+	if (!found && options->binary_directory)
+		found = kernel_file_find(options->binary_directory, name, module->build_id,
+					 module->build_id_bytes, false);
+	if (!found && !base && module->build_id_bytes)
+		found = kernel_file_find(".", name, module->build_id, module->build_id_bytes, false);
+	free(module_name);
+	return found ? must_dup(found) : NULL;
+}
+
+/* Only instrumented modules have points, and where only modules are instrumented the kernel itself has none. */
+static void complain_missing(const struct recording_module *module, const char *why, uint64_t nr_pcs)
+{
+	const char *file = module_file(module);
+
+	if (module->file && !strncmp(file, "vmlinux", 7))
+		complain(file,
+			 "no file of this kernel is known; its %" PRIu64 " addresses are left out; give its directory with "
+			 "--module-dir; or if only modules are instrumented, these are callers of functions that end with a jump to "
+			 "the callback: build the modules with -fno-optimize-sibling-calls",
+			 nr_pcs);
+	else if (module->file && !strchr(file, '/'))
+		complain(file, "where it was loaded from is not known; its %" PRIu64 " addresses are left out; give its directory "
+			       "with --module-dir", nr_pcs);
+	else
+		complain(file, "%s; its %" PRIu64 " addresses are left out; give its directory with %s", why, nr_pcs,
+			 module_option(module));
+}
+
+/* Where the binary was, or in the directory that was given. */
 static struct binary *open_binary(const struct recording_module *module, const struct recording *recording,
 				  const struct coverage_options *options, uint64_t nr_pcs)
 {
-	const char *base = strrchr(module->path, '/');
+	char *other = find_elsewhere(module, options);
 	struct covbuf_message why = { "" };
 	struct binary *binary;
-	char *other;
 	int err;
 
-	if (options->binary_directory) {
-		other = must_printf("%s/%s", options->binary_directory, base ? base + 1 : module->path);
+	if (other) {
 		err = binary_open(other, &binary, &why);
 		free(other);
 		if (!err && (!module->build_id_bytes || same_build(binary, module)))
@@ -70,11 +125,9 @@ static struct binary *open_binary(const struct recording_module *module, const s
 		if (!err)
 			binary_close(binary);
 	}
-	if (binary_open(module->path, &binary, &why)) {
+	if ((module->file && !strchr(module->file, '/')) || binary_open(module_file(module), &binary, &why)) {
 		if (nr_pcs)
-			complain(module->path,
-				 "%s; its %" PRIu64 " addresses are left out; give its directory with --binaries", why.text,
-				 nr_pcs);
+			complain_missing(module, why.text, nr_pcs);
 		return NULL;
 	}
 	if (nr_pcs ? check_build(binary, module, recording->created_ns, nr_pcs) :
@@ -94,9 +147,11 @@ struct joined {
 	struct pcset others;
 };
 
-static void join_hits(struct joined *joined, const struct pcset *pcs)
+/* place: what the addresses are relative to. Returns how many are beyond its end, and were left out. */
+static uint64_t join_hits(struct joined *joined, const struct pcset *pcs, const struct binary_place *place)
 {
 	const struct binary *binary = joined->binary;
+	uint64_t beyond = 0;
 
 	for (size_t i = 0; i < pcs->nr_slots; i++) {
 		const struct pcset_entry *entry = &pcs->slots[i];
@@ -104,12 +159,17 @@ static void join_hits(struct joined *joined, const struct pcset *pcs)
 
 		if (!entry->hits)
 			continue;
-		point = binary_match(binary, entry->pc);
+		if (entry->pc > place->end - place->start) {
+			beyond++;
+			continue;
+		}
+		point = binary_match(binary, place->start + entry->pc);
 		if (point)
 			joined->hits[point - binary->points] += entry->hits;
 		else
-			pcset_add(&joined->others, entry->pc, entry->hits);
+			pcset_add(&joined->others, place->start + entry->pc, entry->hits);
 	}
+	return beyond;
 }
 
 /* file relative to the prefix; NULL: it is not below. */
@@ -248,31 +308,56 @@ static void join_others(struct coverage *coverage, const struct coverage_options
 	free(entries);
 }
 
-static void join_module(struct coverage *coverage, const struct coverage_options *options,
-			const struct recording_module *module, struct binary *binary)
+/* What of a recording is of one file: one module, or the sections of one. */
+struct parts {
+	const struct recording_module **modules;
+	size_t nr;
+	uint64_t nr_pcs;
+};
+
+static void join_part(struct joined *joined, const struct recording_module *module)
 {
+	struct binary_place place = { 0, ~0ull };
+	uint64_t nr_pcs = module->pcs[COVBUF_MODE_PC].nr + module->pcs[COVBUF_MODE_CMP].nr;
+	uint64_t beyond = 0;
+
+	if (module->place && !binary_find_place(joined->binary, module->place, &place)) {
+		if (nr_pcs)
+			complain(joined->binary->path, "it has no %s; %" PRIu64 " addresses are left out", module->place, nr_pcs);
+		return;
+	}
+	for (unsigned int mode = 0; mode < COVBUF_NR_MODES; mode++)
+		beyond += join_hits(joined, &module->pcs[mode], &place);
+	if (beyond)
+		complain(joined->binary->path, "%" PRIu64 " addresses are beyond the end of its %s, and are left out", beyond,
+			 module->place ? module->place : "text");
+}
+
+static void join_parts(struct coverage *coverage, const struct coverage_options *options, const struct parts *parts,
+		       struct binary *binary)
+{
+	const char *file = module_file(parts->modules[0]);
 	struct joined joined = { .binary = binary };
 	size_t nr = binary->nr_points;
 	size_t with_line;
 
 	joined.hits = must_alloc(nr * sizeof(*joined.hits));
 	joined.places = must_alloc(nr * sizeof(*joined.places));
-	for (unsigned int mode = 0; mode < COVBUF_NR_MODES; mode++)
-		join_hits(&joined, &module->pcs[mode]);
+	for (size_t i = 0; i < parts->nr; i++)
+		join_part(&joined, parts->modules[i]);
 	/* In both sources of points the lookup address rises with the address. */
 	for (size_t i = 0; i < nr; i++)
 		joined.places[i].address = binary->points[i].lookup;
 	with_line = symbols_resolve(binary, joined.places, nr);
 	if (nr && !with_line)
-		hint_debug_info(module->path);
+		hint_debug_info(file);
 	if (joined.others.nr)
-		join_others(coverage, options, module->path, &joined);
+		join_others(coverage, options, file, &joined);
 	for (size_t i = 0; i < nr; i++)
-		add_point(coverage, options, module->path, &joined.places[i], binary->points[i].address, joined.hits[i],
-			  true);
+		add_point(coverage, options, file, &joined.places[i], binary->points[i].address, joined.hits[i], true);
 	if (!nr) {
-		complain(module->path, "it says nowhere how many points it has: only what was reached is known; build it with "
-				       "-fsanitize-coverage=trace-pc-guard,pc-table");
+		complain(file, "it says nowhere how many points it has: only what was reached is known; build it with %s",
+			 parts->modules[0]->file ? "-fsanitize-coverage=trace-pc" : "-fsanitize-coverage=trace-pc-guard,pc-table");
 		coverage->totals_known = false;
 	}
 	pcset_fini(&joined.others);
@@ -280,37 +365,68 @@ static void join_module(struct coverage *coverage, const struct coverage_options
 	free(joined.places);
 }
 
-static void build_module(struct coverage *coverage, const struct recording *recording,
-			 const struct coverage_options *options, const struct recording_module *module)
+static void build_parts(struct coverage *coverage, const struct recording *recording,
+			const struct coverage_options *options, const struct parts *parts)
 {
-	uint64_t nr_pcs = module->pcs[COVBUF_MODE_PC].nr + module->pcs[COVBUF_MODE_CMP].nr;
+	const struct recording_module *module = parts->modules[0];
 	struct binary *binary;
 
-	if (*module->path != '/' && !nr_pcs)
+	/* The kernel itself is large, and instrumented as a whole or not at all. */
+	if (!parts->nr_pcs && (*module_file(module) != '/' || (module->place && *module->place != '.')))
 		return;
-	binary = open_binary(module, recording, options, nr_pcs);
+	binary = open_binary(module, recording, options, parts->nr_pcs);
 	if (!binary) {
-		coverage->modules_left_out += nr_pcs != 0;
+		coverage->modules_left_out += parts->nr_pcs != 0;
 		return;
 	}
 	binary_find_points(binary);
-	if (binary->nr_points || nr_pcs) {
-		join_module(coverage, options, module, binary);
+	if (binary->nr_points || parts->nr_pcs) {
+		join_parts(coverage, options, parts, binary);
 		coverage->modules++;
 	}
 	binary_close(binary);
 }
 
+static bool same_file(const struct recording_module *a, const struct recording_module *b)
+{
+	return a == b || (a->file && a->file == b->file && a->build_id_bytes == b->build_id_bytes &&
+			  !memcmp(a->build_id, b->build_id, a->build_id_bytes));
+}
+
+/* The i-th module with all others of its file; false: it was one of those before. */
+static bool gather_parts(const struct recording *recording, size_t i, struct parts *parts)
+{
+	const struct recording_module *first = &recording->modules[i];
+
+	parts->nr = parts->nr_pcs = 0;
+	for (size_t k = 0; k < i && first->file; k++)
+		if (same_file(first, &recording->modules[k]))
+			return false;
+	for (size_t k = i; k < (first->file ? recording->nr_modules : i + 1); k++) {
+		const struct recording_module *module = &recording->modules[k];
+
+		if (!same_file(first, module))
+			continue;
+		parts->modules[parts->nr++] = module;
+		parts->nr_pcs += module->pcs[COVBUF_MODE_PC].nr + module->pcs[COVBUF_MODE_CMP].nr;
+	}
+	return true;
+}
+
 void coverage_build(struct coverage *coverage, const struct recording *recording,
 		    const struct coverage_options *options)
 {
+	struct parts parts = { .modules = must_alloc(recording->nr_modules * sizeof(parts.modules[0])) };
+
 	*coverage = (struct coverage){ .totals_known = true };
 	progress_begin("looking up the source");
 	for (size_t i = 0; i < recording->nr_modules; i++) {
-		build_module(coverage, recording, options, &recording->modules[i]);
+		if (gather_parts(recording, i, &parts))
+			build_parts(coverage, recording, options, &parts);
 		progress_at(i + 1, recording->nr_modules);
 	}
 	progress_end();
+	free(parts.modules);
 	coverage_sort(coverage);
 }
 

@@ -57,6 +57,7 @@ struct coverage {
 struct coverage_options {
 	const char *source_prefix; /* only files below it, named relative to it; or NULL */
 	const char *binary_directory; /* where binaries are that are not where they ran; or NULL */
+	const char *module_directory; /* the same for files of kernel modules, also below it; or NULL */
 };
 
 /* Complains about each binary that cannot be used. */

@@ -16,6 +16,7 @@ static const char usage[] =
 	"  --lines              lines only\n"
 	"  --source-prefix DIR  only sources below DIR, named relative to it\n"
 	"  --binaries DIR       where to look for binaries that are not where they ran\n"
+	"  --module-dir DIR     and for kernel modules, also below it\n"
 	"  -h, --help           this text\n\n"
 	"Each line of output begins with '-' (only in A) or '+' (only in B).\n"
 	"Exit status: 0 also where there are differences, 1 if something could not be read.\n";
@@ -146,10 +147,11 @@ static int run_diff(int argc, char **argv)
 		{ "lines", no_argument, NULL, 'l' },
 		{ "source-prefix", required_argument, NULL, 'p' },
 		{ "binaries", required_argument, NULL, 'b' },
+		{ "module-dir", required_argument, NULL, 'm' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct coverage_options options = { NULL, NULL };
+	struct coverage_options options = { .source_prefix = NULL };
 	bool functions = false, lines = false;
 	int opt;
 
@@ -166,6 +168,9 @@ static int run_diff(int argc, char **argv)
 			break;
 		case 'b':
 			options.binary_directory = optarg;
+			break;
+		case 'm':
+			options.module_directory = optarg;
 			break;
 		default:
 			finish_option(opt, argv);

@@ -9,7 +9,7 @@
 #include <covbuf/covbuf.h>
 
 static const struct command *const commands[] = {
-	&command_run,	 &command_ls,	  &command_stat,  &command_top,
+	&command_run,  &command_kernel, &command_ls,	&command_stat, &command_top,
 	&command_report, &command_export, &command_merge, &command_diff,
 };
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -25,7 +25,7 @@ static void print_help(FILE *out)
 	fputs("\nOptions:\n"
 	      "  -h, --help     this text; 'covbuf COMMAND --help' for a command's\n"
 	      "  -V, --version  the version\n"
-	      "\nExit status: 0 done, 1 could not, 2 called wrongly; 'run' passes on its program's.\n",
+	      "\nExit status: 0 done, 1 could not, 2 called wrongly; 'run' and 'kernel' pass on their program's.\n",
 	      out);
 }
 

@@ -41,8 +41,9 @@ static int add_file(struct recording *recording, const char *path, struct record
 	most->damaged += recording->damaged;
 	most->unknown += recording->unknown;
 	most->records += recording->records;
+	most->full += recording->full;
 	recording->lost_contexts = recording->lost_procs = 0;
-	recording->damaged = recording->unknown = recording->records = 0;
+	recording->damaged = recording->unknown = recording->records = recording->full = 0;
 	return err;
 }
 
@@ -117,7 +118,8 @@ static int write_merged(const char *path, struct recording *recording, const str
 			uint64_t *run = make_words(&recording->modules[i].pcs[mode], mode, rows[i].bias, &nr_words);
 
 			if (run)
-				words[nr++] = (struct segment_words){ run, nr_words, mode, 1 };
+				words[nr++] = (struct segment_words){ .words = run, .nr_words = nr_words, .mode = mode,
+								      .proc = 1, .tid = 1 };
 		}
 	}
 	err = segment_write(path, &(struct segment_contents){
@@ -130,6 +132,7 @@ static int write_merged(const char *path, struct recording *recording, const str
 					  .created_ns = recording->created_ns,
 					  .lost_contexts = most->lost_contexts,
 					  .lost_procs = most->lost_procs,
+					  .owner = "merged",
 				  });
 	for (uint32_t i = 0; i < nr; i++)
 		free((void *)words[i].words);

@@ -5,6 +5,7 @@
  * clang's pc-table says it, after its relocations are applied. Without one the text is searched for
  * calls of the callbacks: directly, through the PLT, or through the GOT. The search looks at every
  * byte on x86-64: four bytes of displacement that hit a callback by chance are one in a billion.
+ * In a kernel module's file, which is not linked, the calls are in its relocations.
  */
 #include "binary.h"
 
@@ -14,6 +15,9 @@
 #include "command.h"
 
 #define MAX_TARGETS 64
+#ifndef R_PPC64_REL24_NOTOC
+#define R_PPC64_REL24_NOTOC 116
+#endif
 
 /* Where a call of a callback can lead: its entries and PLT entries; and GOT slots that hold it. */
 struct targets {
@@ -307,6 +311,66 @@ static void scan_sections(struct binary *binary, enum pass pass, struct targets 
 	}
 }
 
+/* Whether a relocation is that of a call, of which what follows is in *next. A jump returns elsewhere: no point. */
+static bool is_call_at(const struct binary *binary, const GElf_Rela *rela, const unsigned char *text, size_t bytes,
+		       uint64_t *next, uint64_t *lookup)
+{
+	uint32_t type = (uint32_t)GELF_R_TYPE(rela->r_info);
+	uint64_t at = rela->r_offset;
+
+	if (binary->machine == EM_X86_64) {
+		if ((type != R_X86_64_PLT32 && type != R_X86_64_PC32) || at < 1 || at >= bytes || bytes - at < 4 ||
+		    text[at - 1] != 0xe8)
+			return false;
+		*next = at + 4;
+		*lookup = at + 3;
+		return true;
+	}
+	if (binary->machine != EM_PPC64 || (type != R_PPC64_REL24 && type != R_PPC64_REL24_NOTOC) || at >= bytes ||
+	    bytes - at < 4 || (read_u32(text + at) & 0xfc000003) != 0x48000001)
+		return false;
+	*next = at + 4;
+	*lookup = at;
+	return true;
+}
+
+static void find_relocated(struct binary *binary, const GElf_Shdr *header, Elf_Scn *section)
+{
+	Elf_Scn *linked = elf_getscn(binary->elf, header->sh_link), *target = elf_getscn(binary->elf, header->sh_info);
+	Elf_Data *data = elf_getdata(section, NULL), *symbols = linked ? elf_getdata(linked, NULL) : NULL;
+	Elf_Data *text = target ? elf_rawdata(target, NULL) : NULL;
+	GElf_Shdr symbols_header, text_header;
+
+	if (!data || !symbols || !text || !text->d_buf || !header->sh_entsize || !gelf_getshdr(linked, &symbols_header) ||
+	    !gelf_getshdr(target, &text_header) || !(text_header.sh_flags & SHF_EXECINSTR))
+		return;
+	for (size_t i = 0; i < header->sh_size / header->sh_entsize; i++) {
+		uint64_t next, lookup;
+		GElf_Rela rela;
+		GElf_Sym sym;
+
+		if (!gelf_getrela(data, (int)i, &rela))
+			break;
+		if (!is_call_at(binary, &rela, text->d_buf, text->d_size, &next, &lookup) ||
+		    !gelf_getsym(symbols, (int)GELF_R_SYM(rela.r_info), &sym))
+			continue;
+		if (is_callback(elf_strptr(binary->elf, symbols_header.sh_link, sym.st_name)))
+			add_call(binary, text_header.sh_addr + next, text_header.sh_addr + lookup);
+	}
+}
+
+static void find_relocated_calls(struct binary *binary)
+{
+	Elf_Scn *section = NULL;
+
+	while ((section = elf_nextscn(binary->elf, section))) {
+		GElf_Shdr header;
+
+		if (gelf_getshdr(section, &header) && header.sh_type == SHT_RELA)
+			find_relocated(binary, &header, section);
+	}
+}
+
 static int compare_points(const void *a, const void *b)
 {
 	uint64_t x = ((const struct binary_point *)a)->address;
@@ -332,6 +396,11 @@ static void find_calls(struct binary *binary)
 {
 	struct targets targets = { .nr_entries = 0 };
 
+	if (binary->relocatable) {
+		find_relocated_calls(binary);
+		sort_points(binary->calls, &binary->nr_calls);
+		return;
+	}
 	scan_sections(binary, PASS_SLOTS, &targets);
 	find_entries(binary, &targets);
 	scan_sections(binary, PASS_PLT, &targets);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "kernel_file.h"
 #include "progress.h"
 #include "stream.h"
 #include "strings.h"
@@ -29,6 +30,17 @@ const char *loss_name(unsigned int cause)
 	};
 
 	return cause < COVBUF_NR_LOSSES ? names[cause] : "?";
+}
+
+static const char *advise(const struct recording *recording, unsigned int loss)
+{
+	if (loss == COVBUF_LOST_FULL)
+		return recording->kernel ? "" : recording->streams ? "; the programs were faster than the drain" :
+								     "; a higher --limit may help";
+	if (loss == COVBUF_LOST_NO_AREA)
+		return recording->kernel ? "; covbuf.ko's parameters 'areas' and 'area_kb' make more" :
+					   "; a higher --limit may help";
+	return "";
 }
 
 static uint32_t find_module(struct recording *recording, const struct covbuf_module *row)
@@ -51,6 +63,7 @@ static uint32_t find_module(struct recording *recording, const struct covbuf_mod
 	module = &recording->modules[recording->nr_modules];
 	*module = (struct recording_module){ .path = path, .build_id_bytes = row->build_id_bytes, .span = span };
 	memcpy(module->build_id, row->build_id, row->build_id_bytes);
+	recording->kernel |= kernel_file_split(path, &module->file, &module->place);
 	return (uint32_t)recording->nr_modules++;
 }
 
@@ -77,6 +90,15 @@ static int take_record(const struct covbuf_area *area, const uint64_t *record, v
 	recording_add(reading->recording, &reading->map, area->mode,
 		      record[area->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS - 1 : 0]);
 	return 0;
+}
+
+/* A finished area with a count and no room for one more record. */
+static bool is_full(const struct covbuf_area *area, int64_t records)
+{
+	uint64_t step = area->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
+
+	return area->kind == COVBUF_COUNTED && COVBUF_FLAG_STATE(area->flag) == COVBUF_AREA_ENDED &&
+	       (uint64_t)records >= (area->nr_words - 1) / step;
 }
 
 static void read_modules(struct reading *reading)
@@ -142,10 +164,12 @@ static void read_area(struct reading *reading, uint32_t i)
 	}
 	addresses_select(&reading->map, area.pid, area.images, area.module_generation);
 	visited = covbuf_view_records(reading->segment, i, &area, take_record, reading, &holes);
-	if (visited >= 0)
+	if (visited >= 0) {
 		reading->recording->holes += holes;
-	else if (visited != -ESTALE)
+		reading->recording->full += is_full(&area, visited);
+	} else if (visited != -ESTALE) {
 		reading->recording->damaged++;
+	}
 }
 
 /* The library's sentences often begin with the file's name, which is there already. */
@@ -246,8 +270,10 @@ void recording_warn(const struct recording *recording, const char *name)
 		if (recording->lost[i])
 			complain(name, "%" PRIu64 " %s lost while recording (%s)%s", recording->lost[i],
 				 recording->lost[i] == 1 ? "record or section was" : "records or sections were", loss_name(i),
-				 i == COVBUF_LOST_FULL && recording->streams ? "; the programs were faster than the drain" :
-				 i == COVBUF_LOST_FULL || i == COVBUF_LOST_NO_AREA ? "; a higher --limit may help" : "");
+				 advise(recording, i));
+	if (recording->full)
+		complain(name, "%" PRIu64 " %s full: what came after is missing; a higher --size of 'covbuf kernel' keeps more",
+			 recording->full, recording->full == 1 ? "area of kernel records is" : "areas of kernel records are");
 	if (recording->lost_contexts)
 		complain(name, "%" PRIu64 " threads found no room to record in", recording->lost_contexts);
 	if (recording->lost_procs)

@@ -12,9 +12,13 @@
 #include "addresses.h"
 #include "pcset.h"
 
-/* A binary that was mapped by a recorded process; the same path with another build-id is another one. */
+/*
+ * A binary that was mapped by a recorded process; the same path with another build-id is another one. Of a
+ * kernel module each section of code is one, see kernel_file.h: addresses are relative to it.
+ */
 struct recording_module {
 	const char *path; /* interned */
+	const char *file, *place; /* of the kernel or a module of it; or NULL */
 	uint8_t build_id[32];
 	uint32_t build_id_bytes;
 	uint64_t span; /* addresses of the file that were mapped are below it */
@@ -32,7 +36,9 @@ struct recording {
 	uint64_t lost_contexts, lost_procs, lost_modules;
 	uint64_t created_ns;	/* the earliest */
 	uint64_t damaged;	/* entries that were left out */
+	uint64_t full;		/* areas of kernel records that are full: what came after is missing, and nobody counted it */
 	size_t nr_files, streams;
+	bool kernel;		/* some of it is of a kernel */
 };
 
 /* Add a file. On failure a complaint was made, and what could be read before is in. */

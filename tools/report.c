@@ -132,6 +132,9 @@ static bool nothing_resolved(const struct coverage *coverage, const struct recor
 		return false;
 	if (coverage->modules_left_out)
 		complain(NULL, "no binary of the recording could be used: there is nothing to report");
+	else if (!recording->records && recording->kernel)
+		complain(NULL, "there are no records, and no kernel module that is instrumented; build it with "
+			       "-fsanitize-coverage=trace-pc, and load it before the command that uses it");
 	else if (!recording->records)
 		complain(NULL, "there are no records, and no binary that is instrumented; build the program with "
 			       "-fsanitize-coverage and link libcovbuf's adapter, or use 'covbuf run --preload'");
@@ -181,6 +184,7 @@ static const char report_usage[] =
 	"  --html DIR           pages with the source, by genhtml, in DIR as well\n"
 	"  --source-prefix DIR  only sources below DIR, named relative to it\n"
 	"  --binaries DIR       where to look for binaries that are not where they ran\n"
+	"  --module-dir DIR     and for kernel modules, also below it\n"
 	"  -h, --help           this text\n\n"
 	"A binary that is gone or has changed since is named on stderr and left out.\n"
 	"Exit status: 1 if a recording could not be read or nothing could be resolved.\n";
@@ -191,6 +195,7 @@ static int run_report(int argc, char **argv)
 		{ "files", no_argument, NULL, 'F' },	     { "functions", no_argument, NULL, 'f' },
 		{ "json", no_argument, NULL, 'j' },	     { "html", required_argument, NULL, 'H' },
 		{ "source-prefix", required_argument, NULL, 'p' }, { "binaries", required_argument, NULL, 'b' },
+		{ "module-dir", required_argument, NULL, 'm' },
 		{ "help", no_argument, NULL, 'h' },	     { NULL, 0, NULL, 0 },
 	};
 	struct report_options options = { .format = FORMAT_TEXT };
@@ -215,6 +220,9 @@ static int run_report(int argc, char **argv)
 			break;
 		case 'b':
 			options.coverage.binary_directory = optarg;
+			break;
+		case 'm':
+			options.coverage.module_directory = optarg;
 			break;
 		default:
 			finish_option(opt, argv);
@@ -243,6 +251,7 @@ static const char export_usage[] =
 	"  -o, --output OUT     write to OUT instead of standard output\n"
 	"  --source-prefix DIR  only sources below DIR, named relative to it\n"
 	"  --binaries DIR       where to look for binaries that are not where they ran\n"
+	"  --module-dir DIR     and for kernel modules, also below it\n"
 	"  -h, --help           this text\n";
 
 static int run_export(int argc, char **argv)
@@ -253,6 +262,7 @@ static int run_export(int argc, char **argv)
 		{ "output", required_argument, NULL, 'o' },
 		{ "source-prefix", required_argument, NULL, 'p' },
 		{ "binaries", required_argument, NULL, 'b' },
+		{ "module-dir", required_argument, NULL, 'm' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -275,6 +285,9 @@ static int run_export(int argc, char **argv)
 			break;
 		case 'b':
 			options.coverage.binary_directory = optarg;
+			break;
+		case 'm':
+			options.coverage.module_directory = optarg;
 			break;
 		default:
 			finish_option(opt, argv);

@@ -45,6 +45,7 @@ struct run {
 	char *file;		/* the recording */
 	char *where;		/* the segment, for covbuf_segment_create() */
 	char *name;		/* the segment, for COVBUF_SEGMENT */
+	char *library;		/* to be preloaded, or NULL */
 	struct covbuf_segment *segment;
 	struct stream *stream;
 	struct grower grower;
@@ -349,15 +350,31 @@ static int finish(struct run *run)
 	return status;
 }
 
+/* In the child. */
+static int name_segment(void *arg)
+{
+	const struct run *run = arg;
+	const char *others = getenv("LD_PRELOAD");
+
+	setenv("COVBUF_SEGMENT", run->name, 1);
+	if (run->library && others && *others)
+		setenv("LD_PRELOAD", must_printf("%s:%s", run->library, others), 1);
+	else if (run->library)
+		setenv("LD_PRELOAD", run->library, 1);
+	return 0;
+}
+
 static int run_program(const struct run_options *options)
 {
 	struct run run = { .options = options, .way = choose_way(options) };
 	int status = STATUS_FAILED;
 
 	choose_names(&run);
+	if (options->preload && !(run.library = find_preload()))
+		goto out;
 	if (prepare(&run))
 		goto out;
-	if (child_start(&run.child, options, run.name, &status)) {
+	if (child_start(&run.child, options->argv, name_segment, &run, &status)) {
 		remove_segment(&run);
 		unlink(run.file);
 		covbuf_segment_close(run.segment);
@@ -369,6 +386,7 @@ out:
 	free(run.file);
 	free(run.where);
 	free(run.name);
+	free(run.library);
 	return status;
 }
 

@@ -49,13 +49,20 @@ bool grower_tick(struct grower *grower);
 struct child {
 	pid_t pid;
 	int signals;		/* signalfd; SIGCHLD too */
+	int unprepared;		/* child_start() failed, and in prepare(): what that returned */
 	bool ended;
 	int status;		/* exit status to pass on, once it ended */
 	unsigned int interrupts; /* from the terminal or another process, after it ended */
 };
 
-/* Start it with the segment in its environment. Not started: complained, and *status is 126 or 127. */
-int child_start(struct child *child, const struct run_options *options, const char *segment, int *status);
+/* In the child, before it executes the program: 0, or a negative error number. */
+typedef int (*child_prepare_fn)(void *arg);
+
+/*
+ * Start argv[0], found in PATH. Not started: *status is the one to exit with, and a complaint was made, but
+ * where prepare() failed: then child->unprepared is what it returned.
+ */
+int child_start(struct child *child, char **argv, child_prepare_fn prepare, void *arg, int *status);
 
 /* Wait for signals up to timeout_ms, pass on those for the program, note its end. */
 void child_wait(struct child *child, int timeout_ms);

@@ -59,27 +59,23 @@ char *find_preload(void)
 	return NULL;
 }
 
-static void preload(const char *library)
-{
-	const char *others = getenv("LD_PRELOAD");
-	char *all = others && *others ? must_printf("%s:%s", library, others) : must_dup(library);
-
-	setenv("LD_PRELOAD", all, 1);
-	free(all);
-}
-
-static _Noreturn void become_program(const struct run_options *options, const char *segment, const char *library,
-				     int report, const sigset_t *mask)
-{
+/* What kept the child from becoming its program. */
+struct report {
 	int err;
+	bool prepared;
+};
 
-	setenv("COVBUF_SEGMENT", segment, 1);
-	if (library)
-		preload(library);
-	sigprocmask(SIG_SETMASK, mask, NULL);
-	execvp(options->argv[0], options->argv);
-	err = errno;
-	if (write(report, &err, sizeof(err)) != sizeof(err))
+static _Noreturn void become_program(char **argv, child_prepare_fn prepare, void *arg, int report_fd, const sigset_t *mask)
+{
+	struct report report = { .err = prepare(arg) };
+
+	if (!report.err) {
+		report.prepared = true;
+		sigprocmask(SIG_SETMASK, mask, NULL);
+		execvp(argv[0], argv);
+		report.err = errno;
+	}
+	if (write(report_fd, &report, sizeof(report)) != sizeof(report))
 		_exit(126);
 	_exit(127);
 }
@@ -95,39 +91,38 @@ static int complain_exec(const char *program, int err)
 	return 126;
 }
 
-int child_start(struct child *child, const struct run_options *options, const char *segment, int *status)
+int child_start(struct child *child, char **argv, child_prepare_fn prepare, void *arg, int *status)
 {
-	char *library = options->preload ? find_preload() : NULL;
+	struct report report;
 	sigset_t mask, old;
-	int report[2], err = 0;
+	int pipe_fds[2], err = 0;
 
 	*child = (struct child){ .signals = -1 };
 	*status = STATUS_FAILED;
-	if (options->preload && !library)
-		return -ENOENT;
 	fill_signals(&mask);
 	sigprocmask(SIG_BLOCK, &mask, &old);
 	child->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (child->signals < 0 || pipe2(report, O_CLOEXEC)) {
+	if (child->signals < 0 || pipe2(pipe_fds, O_CLOEXEC)) {
 		err = -errno;
 		complain(NULL, "cannot start the program: %s", strerror(errno));
-		goto out;
+		return err;
 	}
 	child->pid = fork();
 	if (!child->pid)
-		become_program(options, segment, library, report[1], &old);
-	close(report[1]);
+		become_program(argv, prepare, arg, pipe_fds[1], &old);
+	close(pipe_fds[1]);
 	if (child->pid < 0) {
 		err = -errno;
 		complain(NULL, "cannot start the program: %s", strerror(errno));
-	} else if (read(report[0], &err, sizeof(err)) == sizeof(err)) {
+	} else if (read(pipe_fds[0], &report, sizeof(report)) == sizeof(report)) {
 		waitpid(child->pid, NULL, 0);
-		*status = complain_exec(options->argv[0], err);
-		err = -err;
+		if (report.prepared)
+			*status = complain_exec(argv[0], report.err);
+		else
+			child->unprepared = report.err;
+		err = report.prepared ? -report.err : report.err;
 	}
-	close(report[0]);
-out:
-	free(library);
+	close(pipe_fds[0]);
 	return err;
 }
 

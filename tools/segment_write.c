@@ -29,7 +29,10 @@ static uint32_t choose_class(uint64_t nr_words)
 struct layout {
 	struct covbuf_header header;
 	struct covbuf_area *areas;
-	const uint64_t **words; /* of each area */
+	struct piece {
+		const uint64_t *words;
+		uint64_t nr_words;
+	} *pieces; /* what goes into each area */
 	uint64_t end_bytes;
 };
 
@@ -39,14 +42,55 @@ static void place_table(struct covbuf_table *table, uint64_t *at, uint32_t nr, u
 	*at = round_up_to_part(*at + (uint64_t)nr * entry_bytes);
 }
 
+static uint32_t choose_counted_class(uint64_t nr_words)
+{
+	uint32_t area_class = 0;
+
+	while (area_class < MAX_CLASS && covbuf_class_bytes(area_class) / 8 < nr_words)
+		area_class++;
+	return area_class;
+}
+
 static uint32_t count_areas(const struct segment_contents *contents)
 {
 	uint64_t most = covbuf_class_words(MAX_CLASS);
 	uint32_t nr = 0;
 
 	for (uint32_t i = 0; i < contents->nr_words; i++)
-		nr += (uint32_t)((contents->words[i].nr_words + most - 1) / most);
+		nr += contents->words[i].counted ? 1 : (uint32_t)((contents->words[i].nr_words + most - 1) / most);
 	return nr;
+}
+
+static struct covbuf_area *add_area(struct layout *layout, const struct segment_contents *contents,
+				    const struct segment_words *run, uint32_t area_class, struct piece piece)
+{
+	uint32_t i = layout->header.nr_areas++;
+
+	layout->pieces[i] = piece;
+	layout->areas[i] = (struct covbuf_area){
+		.flag = COVBUF_FLAG(1, run->proc, COVBUF_AREA_ENDED),
+		.offset_bytes = layout->end_bytes,
+		.area_class = area_class,
+		.mode = (uint8_t)run->mode,
+		.owner = 1,
+		.context = run->context,
+		.pid = contents->procs[run->proc - 1].pid,
+		.tid = run->tid,
+	};
+	layout->end_bytes += covbuf_class_bytes(area_class);
+	return &layout->areas[i];
+}
+
+/* filled_words stays 0: the count says it. */
+static void place_counted(struct layout *layout, const struct segment_contents *contents, const struct segment_words *run)
+{
+	uint64_t step = run->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
+	uint64_t nr_words = 1 + run->nr_words + (run->full ? 0 : step);
+	struct covbuf_area *area = add_area(layout, contents, run, choose_counted_class(nr_words),
+					     (struct piece){ run->words, run->nr_words });
+
+	area->kind = COVBUF_COUNTED;
+	area->nr_words = (uint32_t)nr_words;
 }
 
 /* The areas of one run of words: one, or several of the largest class. */
@@ -59,22 +103,12 @@ static void place_words(struct layout *layout, const struct segment_contents *co
 		uint32_t area_class = choose_class(run->nr_words - done);
 		uint64_t most = covbuf_class_words(area_class);
 		uint64_t nr = run->nr_words - done < most ? run->nr_words - done : most;
-		uint32_t i = layout->header.nr_areas++;
+		struct covbuf_area *area =
+			add_area(layout, contents, run, area_class, (struct piece){ run->words + done, nr });
 
-		layout->words[i] = run->words + done;
-		layout->areas[i] = (struct covbuf_area){
-			.flag = COVBUF_FLAG(1, run->proc, COVBUF_AREA_ENDED),
-			.offset_bytes = layout->end_bytes,
-			.area_class = area_class,
-			.nr_words = (uint32_t)nr,
-			.mode = (uint8_t)run->mode,
-			.owner = 1,
-			.pid = contents->procs[run->proc - 1].pid,
-			.tid = contents->procs[run->proc - 1].pid,
-			.serial = serial++,
-			.filled_words = nr,
-		};
-		layout->end_bytes += covbuf_class_bytes(area_class);
+		area->nr_words = (uint32_t)nr;
+		area->serial = serial++;
+		area->filled_words = nr;
 		done += nr;
 	}
 }
@@ -92,11 +126,13 @@ static void plan(struct layout *layout, const struct segment_contents *contents)
 		.created_ns = contents->created_ns,
 		.lost_contexts = contents->lost_contexts,
 		.lost_procs = contents->lost_procs,
+		.maker_pid = contents->maker_pid,
 		.module_generation = 1,
 	};
 	place_table(&header->procs, &at, contents->nr_procs + 1 < 2 ? 2 : contents->nr_procs + 1,
 		    sizeof(struct covbuf_proc));
-	place_table(&header->contexts, &at, 1, sizeof(struct covbuf_context_slot));
+	place_table(&header->contexts, &at, contents->nr_contexts ? contents->nr_contexts : 1,
+		    sizeof(struct covbuf_context_slot));
 	place_table(&header->owners, &at, 1, sizeof(struct covbuf_owner_slot));
 	place_table(&header->modules, &at, contents->nr_modules ? contents->nr_modules : 1,
 		    sizeof(struct covbuf_module));
@@ -104,9 +140,12 @@ static void plan(struct layout *layout, const struct segment_contents *contents)
 	header->data_offset_bytes = at;
 	layout->end_bytes = at;
 	layout->areas = must_alloc(nr_areas * sizeof(*layout->areas));
-	layout->words = must_alloc(nr_areas * sizeof(*layout->words));
+	layout->pieces = must_alloc(nr_areas * sizeof(*layout->pieces));
 	for (uint32_t i = 0; i < contents->nr_words; i++)
-		place_words(layout, contents, &contents->words[i]);
+		if (contents->words[i].counted)
+			place_counted(layout, contents, &contents->words[i]);
+		else
+			place_words(layout, contents, &contents->words[i]);
 	header->size_bytes = layout->end_bytes;
 	/* A segment is mapped up to its limit, so there is room for one area even where there is none. */
 	header->limit_bytes = layout->end_bytes + COVBUF_AREA_MIN_BYTES;
@@ -147,21 +186,36 @@ static bool put_guard(FILE *out, const struct covbuf_area *area)
 	return put(out, area->offset_bytes + covbuf_class_bytes(area->area_class) - sizeof(guard), guard, sizeof(guard));
 }
 
+static bool put_area(FILE *out, const struct covbuf_area *area, const struct piece *piece)
+{
+	uint64_t step = area->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
+	uint64_t count = piece->nr_words / step;
+
+	if (area->kind == COVBUF_COUNTED)
+		return put(out, area->offset_bytes, &count, sizeof(count)) &&
+		       put(out, area->offset_bytes + sizeof(count), piece->words, piece->nr_words * 8);
+	return put(out, area->offset_bytes, piece->words, piece->nr_words * 8) && put_guard(out, area);
+}
+
 static bool put_all(FILE *out, const struct layout *layout, const struct segment_contents *contents)
 {
 	const struct covbuf_header *header = &layout->header;
-	struct covbuf_owner_slot owner = { .state = COVBUF_OWNER_LIVE | 1ull << 24, .name = "merged" };
-	bool ok = put(out, 0, header, sizeof(*header)) &&
+	struct covbuf_owner_slot owner = { .state = COVBUF_OWNER_LIVE | 1ull << 24 };
+	bool ok;
+
+	snprintf(owner.name, sizeof(owner.name), "%s", contents->owner);
+	ok = put(out, 0, header, sizeof(*header)) &&
 		  put(out, header->procs.offset_bytes + sizeof(struct covbuf_proc), contents->procs,
 		      contents->nr_procs * sizeof(*contents->procs)) &&
+		  put(out, header->contexts.offset_bytes, contents->contexts,
+		      contents->nr_contexts * sizeof(*contents->contexts)) &&
 		  put(out, header->owners.offset_bytes, &owner, sizeof(owner)) &&
 		  put(out, header->modules.offset_bytes, contents->modules,
 		      contents->nr_modules * sizeof(*contents->modules)) &&
 		  put(out, header->areas.offset_bytes, layout->areas, header->nr_areas * sizeof(*layout->areas));
 
 	for (uint32_t i = 0; ok && i < header->nr_areas; i++)
-		ok = put(out, layout->areas[i].offset_bytes, layout->words[i], layout->areas[i].nr_words * 8) &&
-		     put_guard(out, &layout->areas[i]);
+		ok = put_area(out, &layout->areas[i], &layout->pieces[i]);
 	return ok && !fflush(out) && !ftruncate(fileno(out), (off_t)layout->end_bytes);
 }
 
@@ -195,6 +249,6 @@ int segment_write(const char *path, const struct segment_contents *contents)
 	name_contents(&layout, contents);
 	err = write_file(path, &layout, contents);
 	free(layout.areas);
-	free(layout.words);
+	free(layout.pieces);
 	return err;
 }

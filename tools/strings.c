@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "strings.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +59,17 @@ const char *intern(const char *text)
 		pool.nr++;
 	}
 	return *slot;
+}
+
+const char *intern_printf(const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	return intern(text);
 }
 
 const char *intern_path(const char *directory, const char *path)

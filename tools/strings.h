@@ -7,6 +7,9 @@
 
 const char *intern(const char *text);
 
+/* What is longer than 1023 bytes is cut. */
+const char *intern_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* A path without ".", ".." and doubled slashes, by its text alone; relative ones below directory, which may be NULL. */
 const char *intern_path(const char *directory, const char *path);
 

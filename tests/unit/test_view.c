@@ -82,6 +82,20 @@ Test(view, counted_area_is_read_by_its_count)
 	cr_assert_eq(look(3, &sum, &holes), 3, "a count that cannot be is cut");
 }
 
+Test(view, kernel_addresses_are_records_where_words_are_counted)
+{
+	uint64_t *words = image_words(&image, 3), sum, holes;
+
+	image_area(&image, 3, COVBUF_AREA_ENDED, COVBUF_MODE_PC, COVBUF_COUNTED, 100);
+	memcpy(words, (uint64_t[]){ 3, 0xffffffffc0401005, 0, 0xffffffffc0401010, 99 }, 40);
+	cr_assert_eq(look(3, &sum, &holes), 2);
+	cr_assert_eq(sum, 0xffffffffc0401005 + 0xffffffffc0401010);
+	cr_assert_eq(holes, 1);
+	image_area(&image, 3, COVBUF_AREA_TARGET, COVBUF_MODE_CMP, COVBUF_COUNTED, 100);
+	memcpy(words, (uint64_t[]){ 1, 7, 1ull << 63, ~0ull, 0xffffffff81000000 }, 40);
+	cr_assert_eq(look(3, &sum, &holes), 1);
+}
+
 Test(view, ring_is_read_from_its_position)
 {
 	uint64_t *words = image_words(&image, 3), records[4] = { 0 };
