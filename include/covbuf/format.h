@@ -52,7 +52,7 @@ enum covbuf_mode {
 enum covbuf_kind {
 	COVBUF_LINEAR = 0,
 	COVBUF_RING = 1,
-	COVBUF_COUNTED = 2, /* KCOV's layout: word 0 is the number of records; a merge target */
+	COVBUF_COUNTED = 2, /* KCOV's layout: word 0 is the number of records; a merge target, or of a kernel: there PCs have bit 63 */
 };
 
 /* Why a record, or a whole section, was lost. Units: records, but where a section is named. */
@@ -213,7 +213,14 @@ struct covbuf_owner_slot {
 
 /* ---- modules --------------------------------------------------------------------------------- */
 
-/* An executable or library mapped by a process. Enough to read the recording when it is gone. */
+/*
+ * An executable or library mapped by a process. Enough to read the recording when it is gone.
+ *
+ * In a recording of a kernel: a section of code of a kernel module, whose file is relocatable and gives it no
+ * address. start and bias are both the section's address as PCs are recorded, and path is that of the file with the
+ * section as linkers write it, "/lib/modules/6.12/updates/demo.ko(.text)"; "demo.ko(.text)" if only its name is known.
+ * The kernel itself begins at a symbol: "vmlinux(_stext)".
+ */
 struct covbuf_module {
 	uint32_t state;		/* 0 none, 1 being written, 2 there; release */
 	uint32_t pid;
