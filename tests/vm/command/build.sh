@@ -1,0 +1,54 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# build.sh KERNEL OUT: the covbuf command with the libraries it needs, the module in some builds, and which of its lines
+# are to be reached when.
+set -eu
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
+. "$COVBUF_VM/lib.sh"
+kernel=$1 out=$2
+here=$(cd "$(dirname "$0")" && pwd)
+image=$out/image
+mkdir "$image"
+unable() { echo "$*"; exit 77; }
+
+# Once for all kernels. A command that is built already is taken as it is, if named.
+command=${COVBUF_COMMAND:-}
+if [ -z "$command" ]; then
+	for tool in cmake ninja; do
+		command -v $tool > /dev/null || unable "$tool is missing, to build covbuf with"
+	done
+	mkdir -p "$cache/command"
+	exec 9> "$cache/command.lock"
+	flock 9
+	{
+		cmake -S "$top" -B "$cache/command" -G Ninja -DCOVBUF_TESTS=OFF -DCOVBUF_BENCH=OFF &&
+			ninja -C "$cache/command" tools/covbuf
+	} > "$out/command.log" 2>&1 || die "covbuf cannot be built; see $out/command.log"
+	exec 9>&-
+	command=$cache/command/tools/covbuf
+fi
+mkdir "$image/lib"
+cp "$command" "$image/covbuf.bin"
+ldd "$command" | awk '{ for (i = 1; i <= NF; i++) if ($i ~ "^/") print $i }' | while read -r library; do
+	cp -L "$library" "$image/lib"
+done
+
+# As built, without debug information, and another build of the same name.
+build() { # OUT [MAKE-ARGUMENT...]
+	local to=$1
+	shift
+	"$COVBUF_VM/build-module.sh" "$kernel" "$here/module" "$out/$to" COVBUF="$top/adapters/kmod" "$@"
+}
+build module
+build other CFLAGS_lines.o=-DOTHER
+mkdir "$image"/{module,bare,other}
+cp "$out/module/lines.ko" "$image/module"
+cp "$out/other/lines.ko" "$image/other"
+objcopy --strip-debug "$out/module/lines.ko" "$image/bare/lines.ko"
+xz --check=crc32 -k -c "$out/module/lines.ko" > "$image/lines.ko.xz"
+zstd -q -c "$out/module/lines.ko" > "$image/lines.ko.zst"
+
+# "REMARK LINE"
+sed -nE '=; s,.*/\* ([a-z]+) \*/.*,\1,p' "$here/module/lines.c" |
+	awk '/^[0-9]+$/ { line = $1; next } /^(never|task|remote|init|exit)$/ { print $1, line }' > "$image/remarks"
+[ -s "$image/remarks" ] || die "no line of lines.c has a remark"
