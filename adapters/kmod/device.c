@@ -39,13 +39,11 @@ struct covb_kcov {
 	unsigned long nr_words;
 	/* under devices_lock: */
 	struct covb_task *task;		/* that it is enabled for; NULL: not enabled */
-	bool is_unique;			/* counted in covb_unique */
+	bool is_unique;			/* has asked for the special hooks */
 	struct list_head enabled;
 	struct llist_node gone;
 	bool is_gone;			/* its task is; relaxed, by the exit probe */
 };
-
-DEFINE_STATIC_KEY_FALSE(covb_unique);
 
 static DEFINE_MUTEX(devices_lock);
 static LIST_HEAD(enabled);
@@ -70,7 +68,7 @@ static void kcov_put(struct covb_kcov *kcov)
 		atomic_dec(&nr_owners);
 	}
 	if (kcov->is_unique)
-		static_branch_dec(&covb_unique);
+		covb_special_put();
 	kfree(kcov);
 }
 
@@ -283,7 +281,7 @@ static int try_enable(struct covb_kcov *kcov, const struct request *request)
 		return err;
 	covb_task_get(); /* the task may have been switched in before the probe that follows switches was there */
 	if (request->unique && !kcov->is_unique) {
-		static_branch_inc(&covb_unique);
+		covb_special_get();
 		kcov->is_unique = true;
 	}
 	err = start(kcov, request);

@@ -28,202 +28,189 @@ void __sanitizer_cov_trace_const_cmp4(u32 arg1, u32 arg2);
 void __sanitizer_cov_trace_const_cmp8(u64 arg1, u64 arg2);
 void __sanitizer_cov_trace_switch(u64 value, void *cases);
 
-/* A level that the task on this CPU does not collect at. */
-static __always_inline void count_level(uint32_t level)
+/*
+ * No record: shut, full, or in the middle of a switch, where the pointer is the next task's. What is full is
+ * counted; without a capacity it is a section that found no area.
+ */
+static __always_inline void count_full(const struct covb_task *task, const u64 *area)
 {
+	if (area == covb_shut_word || covb_collects(covb_level_now()) != READ_ONCE(task->ctx.collects))
+		return;
+	if (READ_ONCE(task->ctx.capacity))
+		this_cpu_inc(covb_cpu.full);
+	else
+		this_cpu_inc(covb_cpu.no_area);
+}
+
+/* Not the task and level that collect. Levels that never do are counted. */
+static __always_inline void count_level(void)
+{
+	uint32_t level = covb_level_now();
+
 	if (level & NMI_MASK)
 		this_cpu_inc(covb_cpu.nmi);
 	else if (level & HARDIRQ_MASK)
 		this_cpu_inc(covb_cpu.hardirq);
 }
 
-/* The area that collects here: its count. NULL: none. */
-static __always_inline u64 *find_area(struct covb_task **found, enum covbuf_mode mode)
+/*
+ * Where the next record goes: its area, and its number from 1, which the count now says is there. False:
+ * nowhere. What is read of the context is this task's own, and what interrupts it puts back what it finds.
+ */
+static __always_inline bool claim(const struct covb_task *task, enum covbuf_mode mode, u64 **found, u64 *record)
 {
-	struct covb_task *task = this_cpu_read(covb_running);
 	u64 *area = READ_ONCE(task->ctx.cursor[mode]);
-	uint32_t level;
+	u64 n = READ_ONCE(*area);
 
-	if (likely(!area))
-		return NULL;
-	level = covb_level_now();
-	if (unlikely(level != READ_ONCE(task->ctx.level))) {
-		count_level(level);
-		return NULL;
-	}
-	/* between the switch's tracepoint and the switch the pointer is the next task's */
-	if (unlikely(READ_ONCE(task->task) != current))
-		return NULL;
-	*found = task;
-	return area;
-}
-
-static __always_inline bool range_has(const struct covb_range *range, unsigned long ip)
-{
-	return ip - READ_ONCE(range->start) < READ_ONCE(range->bytes);
-}
-
-static __always_inline bool is_off(unsigned long ip)
-{
-	unsigned int nr = READ_ONCE(covb_nr_off);
-
-	for (unsigned int i = 0; i < nr && i < COVB_MODULES_MAX; i++)
-		if (range_has(&covb_off[i], ip))
-			return true;
-	return false;
-}
-
-/* Return addresses are at least the length of a call apart. */
-#define CALL_BYTES (IS_ENABLED(CONFIG_X86_64) ? 5 : 4)
-
-static __always_inline unsigned long site_of(unsigned long ip)
-{
-	unsigned int nr = READ_ONCE(covb_nr_text);
-
-	for (unsigned int i = 0; i < nr && i < COVB_MODULES_MAX; i++)
-		if (range_has(&covb_text[i], ip))
-			return READ_ONCE(covb_text[i].first_site) + (ip - READ_ONCE(covb_text[i].start)) / CALL_BYTES;
-	return COVB_NO_SITE;
-}
-
-/* Which record the next one is; false: it does not fit, and that is counted. */
-static __always_inline bool claim(const struct covb_task *task, u64 *area, u64 *record)
-{
-	u64 capacity = READ_ONCE(task->ctx.capacity);
-
-	*record = READ_ONCE(*area);
-	if (unlikely(*record >= capacity)) {
-		if (capacity)
-			this_cpu_inc(covb_cpu.full);
-		else
-			this_cpu_inc(covb_cpu.no_area);
+	if (unlikely(n >= task->ctx.capacity)) {
+		count_full(task, area);
 		return false;
 	}
-	WRITE_ONCE(*area, *record + 1);
+	if (unlikely(covb_collects(covb_level_now()) != task->ctx.collects)) {
+		barrier(); /* the level is read anew: keeping it would cost those who pass */
+		count_level();
+		return false;
+	}
+	WRITE_ONCE(*area, ++n);
 	barrier(); /* same CPU: the reader is this task; KCOV's order */
-	this_cpu_inc(covb_cpu.records);
+	*found = area;
+	*record = n;
 	return true;
 }
 
-static __always_inline bool store_pc(const struct covb_task *task, u64 *area, unsigned long ip)
+static __always_inline bool store_pc(const struct covb_task *task, unsigned long ip)
 {
-	u64 n;
+	u64 *area, n;
 
-	if (!claim(task, area, &n))
+	if (!claim(task, COVBUF_MODE_PC, &area, &n))
 		return false;
-	WRITE_ONCE(area[n + 1], ip - covb_kaslr_offset);
+	area[n] = ip - covb_kaslr_offset;
 	return true;
 }
 
-/* Each site once. A site's bit is set when its record is stored, by this task or by the client. */
-static __always_inline void trace_pc_unique(const struct covb_task *task, u64 *area, unsigned long ip)
+static __always_inline void store_cmp(const struct covb_task *task, u64 type, u64 arg1, u64 arg2, unsigned long ip)
 {
-	u64 *seen = (u64 *)READ_ONCE(task->ctx.seen), bit;
-	unsigned long site = seen ? site_of(ip) : COVB_NO_SITE;
+	u64 *area, n;
 
-	if (site >= READ_ONCE(task->ctx.nr_seen)) { /* which is 0 where nothing is unique */
-		store_pc(task, area, ip);
+	if (!claim(task, COVBUF_MODE_CMP, &area, &n))
+		return;
+	area += 1 + (n - 1) * COVBUF_CMP_WORDS;
+	area[0] = type;
+	area[1] = arg1;
+	area[2] = arg2;
+	area[3] = ip - covb_kaslr_offset;
+}
+
+/* The entry of the module that the address is in; the last one has every address. */
+static __always_inline const struct covb_text *find_text(unsigned long ip)
+{
+	const struct covb_text *text = covb_texts;
+
+	while (ip - READ_ONCE(text->start) >= READ_ONCE(text->bytes))
+		text++;
+	return text;
+}
+
+/* Calls are at least four bytes long, on x86 and on POWER, so no two sites have one number. */
+static __always_inline unsigned long site_of(const struct covb_text *text, unsigned long ip)
+{
+	unsigned long first = READ_ONCE(text->first_site);
+
+	return first == COVB_NO_SITE ? COVB_NO_SITE : first + ((ip - READ_ONCE(text->start)) >> 2);
+}
+
+/*
+ * Where somebody wants less than everything. Unique: a site's bit is set when its record is stored, by this
+ * task; but the client may write there, too.
+ */
+static __always_inline void trace_pc_special(const struct covb_task *task, unsigned long ip)
+{
+	const struct covb_text *text = find_text(ip);
+	u64 *seen = (u64 *)READ_ONCE(task->ctx.seen), bit;
+	unsigned long site;
+
+	if (READ_ONCE(text->off))
+		return;
+	site = seen ? site_of(text, ip) : COVB_NO_SITE;
+	if (covb_collects(covb_level_now()) != READ_ONCE(task->ctx.collects) || site >= READ_ONCE(task->ctx.nr_seen)) {
+		store_pc(task, ip);
 		return;
 	}
 	seen += site / 64;
 	bit = 1ull << site % 64;
-	if (!(READ_ONCE(*seen) & bit) && store_pc(task, area, ip))
+	if (!(READ_ONCE(*seen) & bit) && store_pc(task, ip))
 		WRITE_ONCE(*seen, READ_ONCE(*seen) | bit);
 }
 
-static __always_inline void trace_pc(unsigned long ip)
+static __always_inline void trace_cmp_special(const struct covb_task *task, u64 type, u64 arg1, u64 arg2,
+					      unsigned long ip)
 {
-	struct covb_task *task;
-	u64 *area = find_area(&task, COVBUF_MODE_PC);
-
-	if (likely(!area))
-		return;
-	if (static_branch_unlikely(&covb_filtering) && is_off(ip))
-		return;
-	if (static_branch_unlikely(&covb_unique))
-		trace_pc_unique(task, area, ip);
-	else
-		store_pc(task, area, ip);
+	if (!READ_ONCE(find_text(ip)->off))
+		store_cmp(task, type, arg1, arg2, ip);
 }
 
 void notrace __sanitizer_cov_trace_pc(void)
 {
-	if (static_branch_unlikely(&covb_collecting))
-		trace_pc(_RET_IP_);
+	if (static_branch_unlikely(&covb_hooks_plain))
+		store_pc(this_cpu_read(covb_running), _RET_IP_);
+	else if (static_branch_unlikely(&covb_hooks_special))
+		trace_pc_special(this_cpu_read(covb_running), _RET_IP_);
 }
 EXPORT_SYMBOL(__sanitizer_cov_trace_pc);
 
 static __always_inline void trace_cmp(u64 type, u64 arg1, u64 arg2, unsigned long ip)
 {
-	struct covb_task *task;
-	u64 *area = find_area(&task, COVBUF_MODE_CMP), n;
-
-	if (likely(!area))
-		return;
-	if (static_branch_unlikely(&covb_filtering) && is_off(ip))
-		return;
-	if (!claim(task, area, &n))
-		return;
-	area += 1 + n * COVBUF_CMP_WORDS;
-	WRITE_ONCE(area[0], type);
-	WRITE_ONCE(area[1], arg1);
-	WRITE_ONCE(area[2], arg2);
-	WRITE_ONCE(area[3], ip - covb_kaslr_offset);
+	if (static_branch_unlikely(&covb_hooks_plain))
+		store_cmp(this_cpu_read(covb_running), type, arg1, arg2, ip);
+	else if (static_branch_unlikely(&covb_hooks_special))
+		trace_cmp_special(this_cpu_read(covb_running), type, arg1, arg2, ip);
 }
 
 void notrace __sanitizer_cov_trace_cmp1(u8 arg1, u8 arg2)
 {
-	if (static_branch_unlikely(&covb_collecting))
-		trace_cmp(COVBUF_CMP_SIZE(0), arg1, arg2, _RET_IP_);
+	trace_cmp(COVBUF_CMP_SIZE(0), arg1, arg2, _RET_IP_);
 }
 EXPORT_SYMBOL(__sanitizer_cov_trace_cmp1);
 
 void notrace __sanitizer_cov_trace_cmp2(u16 arg1, u16 arg2)
 {
-	if (static_branch_unlikely(&covb_collecting))
-		trace_cmp(COVBUF_CMP_SIZE(1), arg1, arg2, _RET_IP_);
+	trace_cmp(COVBUF_CMP_SIZE(1), arg1, arg2, _RET_IP_);
 }
 EXPORT_SYMBOL(__sanitizer_cov_trace_cmp2);
 
 void notrace __sanitizer_cov_trace_cmp4(u32 arg1, u32 arg2)
 {
-	if (static_branch_unlikely(&covb_collecting))
-		trace_cmp(COVBUF_CMP_SIZE(2), arg1, arg2, _RET_IP_);
+	trace_cmp(COVBUF_CMP_SIZE(2), arg1, arg2, _RET_IP_);
 }
 EXPORT_SYMBOL(__sanitizer_cov_trace_cmp4);
 
 void notrace __sanitizer_cov_trace_cmp8(u64 arg1, u64 arg2)
 {
-	if (static_branch_unlikely(&covb_collecting))
-		trace_cmp(COVBUF_CMP_SIZE(3), arg1, arg2, _RET_IP_);
+	trace_cmp(COVBUF_CMP_SIZE(3), arg1, arg2, _RET_IP_);
 }
 EXPORT_SYMBOL(__sanitizer_cov_trace_cmp8);
 
 void notrace __sanitizer_cov_trace_const_cmp1(u8 arg1, u8 arg2)
 {
-	if (static_branch_unlikely(&covb_collecting))
-		trace_cmp(COVBUF_CMP_SIZE(0) | COVBUF_CMP_CONST, arg1, arg2, _RET_IP_);
+	trace_cmp(COVBUF_CMP_SIZE(0) | COVBUF_CMP_CONST, arg1, arg2, _RET_IP_);
 }
 EXPORT_SYMBOL(__sanitizer_cov_trace_const_cmp1);
 
 void notrace __sanitizer_cov_trace_const_cmp2(u16 arg1, u16 arg2)
 {
-	if (static_branch_unlikely(&covb_collecting))
-		trace_cmp(COVBUF_CMP_SIZE(1) | COVBUF_CMP_CONST, arg1, arg2, _RET_IP_);
+	trace_cmp(COVBUF_CMP_SIZE(1) | COVBUF_CMP_CONST, arg1, arg2, _RET_IP_);
 }
 EXPORT_SYMBOL(__sanitizer_cov_trace_const_cmp2);
 
 void notrace __sanitizer_cov_trace_const_cmp4(u32 arg1, u32 arg2)
 {
-	if (static_branch_unlikely(&covb_collecting))
-		trace_cmp(COVBUF_CMP_SIZE(2) | COVBUF_CMP_CONST, arg1, arg2, _RET_IP_);
+	trace_cmp(COVBUF_CMP_SIZE(2) | COVBUF_CMP_CONST, arg1, arg2, _RET_IP_);
 }
 EXPORT_SYMBOL(__sanitizer_cov_trace_const_cmp4);
 
 void notrace __sanitizer_cov_trace_const_cmp8(u64 arg1, u64 arg2)
 {
-	if (static_branch_unlikely(&covb_collecting))
-		trace_cmp(COVBUF_CMP_SIZE(3) | COVBUF_CMP_CONST, arg1, arg2, _RET_IP_);
+	trace_cmp(COVBUF_CMP_SIZE(3) | COVBUF_CMP_CONST, arg1, arg2, _RET_IP_);
 }
 EXPORT_SYMBOL(__sanitizer_cov_trace_const_cmp8);
 
@@ -234,7 +221,7 @@ void notrace __sanitizer_cov_trace_switch(u64 value, void *cases)
 	u64 type = COVBUF_CMP_CONST;
 
 	if (!static_branch_unlikely(&covb_collecting))
-		return;
+		return; /* before the cases are looked at */
 	switch (words[1]) {
 	case 8:
 		type |= COVBUF_CMP_SIZE(0);

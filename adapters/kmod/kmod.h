@@ -15,15 +15,11 @@ struct dentry;
 
 #include "libcovbuf/platform/kernel/kernel.h"
 
-/* The number of a site in the bitmap of a unique enable, and where it is known to nobody. */
-#define COVB_NO_SITE (~0u)
-
 /*
  * Counted per CPU, by one instruction each: an interrupt or NMI may count in between. (On POWER it is
  * several, and a count that an NMI comes in between may be lost.)
  */
 struct covb_cpu {
-	unsigned long records;	/* stored */
 	unsigned long full;	/* records that found their area full */
 	unsigned long no_area;	/* records of sections that found no area */
 	unsigned long hardirq, nmi; /* callbacks at levels that never collect, while the task below collected */
@@ -37,17 +33,17 @@ extern unsigned long covb_kaslr_offset;
 void covb_find_kaslr_offset(void);
 
 /*
- * module.c: instrumented modules, and their control. The ranges of those that are off, looked at in hooks
- * while covb_filtering says that there are any.
+ * module.c: instrumented modules and their control, as special hooks look at them. What no entry has, a
+ * module beyond the last one, is found in the last, which is everybody's.
  */
 #define COVB_MODULES_MAX 64
-struct covb_range {
+#define COVB_NO_SITE (~0ul)
+struct covb_text {
 	unsigned long start, bytes;
-	unsigned long first_site; /* sites are given out once, and kept for a module that is loaded again */
+	unsigned long first_site; /* in bitmaps of unique enables; kept for a module that is loaded again */
+	bool off;
 };
-extern struct covb_range covb_off[COVB_MODULES_MAX], covb_text[COVB_MODULES_MAX];
-extern unsigned int covb_nr_off, covb_nr_text;
-DECLARE_STATIC_KEY_FALSE(covb_filtering);
+extern struct covb_text covb_texts[COVB_MODULES_MAX + 1];
 int covb_modules_init(struct dentry *dir);
 void covb_modules_fini(void);
 
@@ -58,7 +54,6 @@ void covb_devices_flush(void);
 int covb_devices_set_class(uint32_t area_class); /* -EBUSY: an owner is enabled */
 uint32_t covb_devices_count(void);
 uint32_t covb_devices_enabled(void);
-DECLARE_STATIC_KEY_FALSE(covb_unique);
 
 /* stats.c */
 void covb_stats_init(struct dentry *dir);

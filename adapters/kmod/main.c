@@ -10,7 +10,7 @@
 
 static unsigned int areas = 64;
 static unsigned int area_kb = 64;
-static unsigned int contexts = 4096;
+static unsigned int contexts = 2048;
 static unsigned int owners = 1024;
 static bool ready; /* the parameters act at once */
 static struct dentry *debugfs_dir;

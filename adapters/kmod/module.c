@@ -3,7 +3,7 @@
  * Instrumented modules: which there are, where their text is, and whether they are recorded.
  *
  * Every module that uses our symbols is loaded after us, and goes before us, so the notifier sees them all.
- * Hooks look at the ranges without a lock: a range is empty before it changes.
+ * Special hooks look at the entries without a lock: an entry is empty before it changes.
  */
 #include <linux/debugfs.h>
 #include <linux/fs.h>
@@ -16,9 +16,9 @@
 
 #include "kmod.h"
 
-struct covb_range covb_off[COVB_MODULES_MAX], covb_text[COVB_MODULES_MAX];
-unsigned int covb_nr_off, covb_nr_text;
-DEFINE_STATIC_KEY_FALSE(covb_filtering);
+struct covb_text covb_texts[COVB_MODULES_MAX + 1] = {
+	[COVB_MODULES_MAX] = { .start = 0, .bytes = ~0ul, .first_site = COVB_NO_SITE },
+};
 
 /* A name that was seen keeps its entry, and so its sites, after the module has gone. */
 struct traced {
@@ -34,32 +34,30 @@ static unsigned long nr_sites;
 static DEFINE_MUTEX(traced_lock);
 static struct dentry *modules_dir;
 
-static void set_range(struct covb_range *range, unsigned int *nr, unsigned int i, const struct traced *from)
+static void set_text(unsigned int i, const struct traced *from)
 {
-	WRITE_ONCE(range->bytes, 0);
-	smp_wmb(); /* partner: hooks read start, then bytes; what they make of a mix is a module that is just loaded */
+	struct covb_text *text = &covb_texts[i];
+
+	WRITE_ONCE(text->bytes, 0);
+	smp_wmb(); /* empty before it changes */
 	if (!from)
 		return;
-	WRITE_ONCE(range->start, from->start);
-	WRITE_ONCE(range->first_site, from->first_site);
-	smp_wmb();
-	WRITE_ONCE(range->bytes, from->bytes);
-	if (*nr <= i)
-		WRITE_ONCE(*nr, i + 1);
+	WRITE_ONCE(text->start, from->start);
+	WRITE_ONCE(text->first_site, from->first_site);
+	smp_wmb(); /* there before it is found; no code of the module runs yet */
+	WRITE_ONCE(text->bytes, from->bytes);
 }
 
 static void set_off(struct traced *module, bool off)
 {
-	unsigned int i = module - traced;
-
 	if (module->off == off)
 		return;
-	module->off = off;
-	set_range(&covb_off[i], &covb_nr_off, i, off ? module : NULL);
+	WRITE_ONCE(module->off, off);
+	WRITE_ONCE(covb_texts[module - traced].off, off);
 	if (off)
-		static_branch_inc(&covb_filtering);
+		covb_special_get();
 	else
-		static_branch_dec(&covb_filtering);
+		covb_special_put();
 }
 
 /* ---- the control ----------------------------------------------------------------------------- */
@@ -152,7 +150,7 @@ static void add_module(const struct module *module)
 		nr_sites += needed;
 	}
 	strscpy(entry->name, module->name, sizeof(entry->name));
-	set_range(&covb_text[entry - traced], &covb_nr_text, entry - traced, entry);
+	set_text(entry - traced, entry);
 	entry->dir = debugfs_create_dir(entry->name, modules_dir);
 	debugfs_create_file("enabled", 0600, entry->dir, entry, &enabled_fops);
 }
@@ -173,7 +171,7 @@ static struct dentry *remove_module(const struct module *module)
 	if (!entry)
 		return NULL;
 	set_off(entry, false);
-	set_range(&covb_text[entry - traced], &covb_nr_text, entry - traced, NULL);
+	set_text(entry - traced, NULL);
 	entry->bytes = 0;
 	dir = entry->dir;
 	entry->dir = NULL;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * What was recorded and what was lost, since the module was loaded: debugfs covbuf/stats, a name and a
- * value a line, and covbuf/cpus, a table. Each number is exact; together they are exact at rest.
+ * value a line, and covbuf/cpus, a table. Each number is exact; together they are exact at rest. Records
+ * are counted when they are merged into an owner's area, or when a local enable ends: hooks count none.
  */
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
@@ -46,13 +47,16 @@ static void count_areas(struct areas *areas)
 	}
 }
 
-static void owners_lost(uint64_t *stale, uint64_t *merge)
+struct delivered {
+	uint64_t records, stale, merge_lost;
+};
+
+static void count_delivered(struct delivered *sum)
 {
-	*stale = 0;
-	*merge = 0;
 	for (uint32_t i = 0; i < covb_engine.nr_owners; i++) {
-		*stale += covb_load(&covb_engine.owner_slots[i].stale);
-		*merge += covb_load(&covb_engine.owner_slots[i].merge_lost);
+		sum->records += covb_load(&covb_engine.owners[i].records);
+		sum->stale += covb_load(&covb_engine.owner_slots[i].stale);
+		sum->merge_lost += covb_load(&covb_engine.owner_slots[i].merge_lost);
 	}
 }
 
@@ -64,11 +68,11 @@ static void line(struct seq_file *file, const char *name, uint64_t value)
 static int stats_show(struct seq_file *file, void *unused)
 {
 	struct areas areas = {};
-	uint64_t stale, merge;
+	struct delivered delivered = {};
 
-	owners_lost(&stale, &merge);
+	count_delivered(&delivered);
 	count_areas(&areas);
-	line(file, "records", CPU_SUM(records));
+	line(file, "records", delivered.records);
 	line(file, "sections", CPU_SUM(sections));
 	line(file, "lost_full", CPU_SUM(full) + lost(COVBUF_LOST_FULL));
 	line(file, "lost_no_area", CPU_SUM(no_area) + lost(COVBUF_LOST_NO_AREA));
@@ -76,8 +80,8 @@ static int stats_show(struct seq_file *file, void *unused)
 	line(file, "lost_shut", lost(COVBUF_LOST_SHUT));
 	line(file, "lost_level", CPU_SUM(level) + lost(COVBUF_LOST_LEVEL));
 	line(file, "lost_abandoned", lost(COVBUF_LOST_ABANDONED));
-	line(file, "lost_stale", lost(COVBUF_LOST_STALE) + stale);
-	line(file, "lost_merge", merge);
+	line(file, "lost_stale", lost(COVBUF_LOST_STALE) + delivered.stale);
+	line(file, "lost_merge", delivered.merge_lost);
 	line(file, "lost_hardirq", CPU_SUM(hardirq));
 	line(file, "lost_nmi", CPU_SUM(nmi));
 	line(file, "lost_contexts", covb_load(covb_engine.lost_contexts));
@@ -98,12 +102,11 @@ static int cpus_show(struct seq_file *file, void *unused)
 {
 	int cpu;
 
-	seq_puts(file, " cpu          records             full          no_area          hardirq              nmi         sections            level\n");
+	seq_puts(file, " cpu             full          no_area          hardirq              nmi         sections            level\n");
 	for_each_possible_cpu(cpu) {
 		const struct covb_cpu *c = per_cpu_ptr(&covb_cpu, cpu);
 
-		seq_printf(file, "%4d %16lu %16lu %16lu %16lu %16lu %16lu %16lu\n", cpu, READ_ONCE(c->records),
-			   READ_ONCE(c->full), READ_ONCE(c->no_area), READ_ONCE(c->hardirq), READ_ONCE(c->nmi),
+		seq_printf(file, "%4d %16lu %16lu %16lu %16lu %16lu %16lu\n", cpu, READ_ONCE(c->full), READ_ONCE(c->no_area), READ_ONCE(c->hardirq), READ_ONCE(c->nmi),
 			   READ_ONCE(c->sections), READ_ONCE(c->level));
 	}
 	return 0;

@@ -52,13 +52,14 @@ struct covbuf_context {
 	uint32_t seen_epoch;	/* unique mode per context: the same for the words behind seen */
 	uint32_t *seen;		/* unique mode per context: a word per site of the process, or NULL */
 	uint32_t nr_seen;	/* words behind seen */
-	uint32_t level;		/* raised by covbuf_signal_enter(); counted areas: that is collected */
+	uint32_t level;		/* raised by covbuf_signal_enter() */
 	uint32_t closed;	/* its thread is ending: stays shut */
 	uint32_t hint;		/* index of the area that was taken last */
 	uint64_t common_handle;
 	void *priv;		/* the engine's half; NULL: not open */
 	uint64_t capacity;	/* counted areas: records that fit behind the open cursor, which points at the count */
-	uint64_t reserved[6];
+	uint64_t collects;	/* counted areas: from which task and level; the platform's */
+	uint64_t reserved[5];
 };
 COVBUF_STATIC_ASSERT(sizeof(struct covbuf_context) == 128, "part of the ABI between images");
 

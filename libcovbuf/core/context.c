@@ -103,12 +103,6 @@ static COVBUF_NOINSTR void leave_slot(struct covbuf_context_slot *slot, enum cov
 	covb_store_release(&slot->state, (seen & ~0xffull) | (uint64_t)state);
 }
 
-static COVBUF_NOINSTR void shut(struct covbuf_context *ctx)
-{
-	covb_store(&ctx->cursor[COVBUF_MODE_PC], (uint64_t *)NULL);
-	covb_store(&ctx->cursor[COVBUF_MODE_CMP], (uint64_t *)NULL);
-}
-
 /* Give the context a slot. A handler may do the same in between: the first to set ctx->priv wins. */
 static COVBUF_NOINSTR bool get_private(struct covbuf_context *ctx)
 {
@@ -204,7 +198,7 @@ COVBUF_NOINSTR void covb_context_close(struct covbuf_context *ctx)
 			covb_section_abandoned(ctx, frame);
 		covb_handoff(ctx, frame, cursor);
 	}
-	shut(ctx);
+	covb_context_shut(ctx);
 	if (!priv)
 		return;
 	covb_store(&ctx->priv, (void *)NULL);

@@ -3,16 +3,25 @@
  * Areas in KCOV's layout, where nothing that interrupts an append appends to the same area: word 0 is the
  * number of records, which follow. What stack.c, append.c and target.c are elsewhere.
  *
- * A context is open where a cursor is not NULL: it points at the count. How many records fit, and the
- * level that they come from, stand beside it, and all of it together is what a push changes and a pop
- * puts back. Whatever interrupts a switch, and pushes and pops in turn, leaves what it found, so each
+ * A cursor points at the count of an area; a shut one at a count that is more than fits anywhere, so that
+ * an append needs no test for it. How many records fit, and which task and level they come from, stand
+ * beside it, and all of it together is what a push changes and a pop puts back. Whatever interrupts a switch, and pushes and pops in turn, leaves what it found, so each
  * switch puts back what it read before it changed anything, and not what it could work out from the
  * frames: in the middle of a switch the two are not the same.
  */
 #include "engine.h"
 
-/* What a section without an area appends to: full. */
+/* What shut cursors point at. */
+uint64_t covb_shut_word[1] = { ~0ull };
+
+/* What a section without an area appends to: no capacity goes with it. */
 static uint64_t no_words[1];
+
+COVBUF_NOINSTR void covb_context_shut(struct covbuf_context *ctx)
+{
+	for (uint32_t i = 0; i < COVBUF_NR_MODES; i++)
+		covb_store(&ctx->cursor[i], covb_shut_word);
+}
 
 static COVBUF_NOINSTR uint64_t capacity_of(const struct covb_frame *frame)
 {
@@ -59,20 +68,19 @@ static COVBUF_NOINSTR void read_open(const struct covbuf_context *ctx, struct co
 	open->capacity = covb_load(&ctx->capacity);
 	open->seen = covb_load(&ctx->seen);
 	open->nr_seen = covb_load(&ctx->nr_seen);
-	open->level = covb_load(&ctx->level);
+	open->collects = covb_load(&ctx->collects);
 }
 
 /* Nothing that comes in between finds a cursor that is not of this capacity and level. */
 static COVBUF_NOINSTR void set_open(struct covbuf_context *ctx, const struct covb_open *open, struct covb_frame *top)
 {
-	for (uint32_t i = 0; i < COVBUF_NR_MODES; i++)
-		covb_store(&ctx->cursor[i], (uint64_t *)NULL);
+	covb_context_shut(ctx);
 	covb_barrier(); /* same CPU: shut, then changed */
 	covb_store(&ctx->top, top);
 	covb_store(&ctx->capacity, open->capacity);
 	covb_store(&ctx->seen, open->seen);
 	covb_store(&ctx->nr_seen, open->nr_seen);
-	covb_store(&ctx->level, open->level);
+	covb_store(&ctx->collects, open->collects);
 	covb_barrier(); /* same CPU: changed, then opened */
 	for (uint32_t i = 0; i < COVBUF_NR_MODES; i++)
 		covb_store(&ctx->cursor[i], open->cursor[i]);
@@ -81,7 +89,8 @@ static COVBUF_NOINSTR void set_open(struct covbuf_context *ctx, const struct cov
 COVBUF_NOINSTR void covb_context_push(struct covbuf_context *ctx, struct covb_frame *frame)
 {
 	struct covb_open open = {
-		.capacity = capacity_of(frame), .level = frame->level,
+		.cursor = { covb_shut_word, covb_shut_word },
+		.capacity = capacity_of(frame), .collects = covb_plat_collects(frame->level),
 		.seen = frame->unique.seen, .nr_seen = frame->unique.epoch,
 	};
 
@@ -176,6 +185,20 @@ uint64_t covb_local_start(struct covbuf_context *ctx, struct covbuf_owner *owner
 	frame->flags = COVB_FRAME_LOCAL;
 	frame->held = NULL;
 	frame->token = LOCAL_TOKEN(owner);
+	frame->count_at_start = covb_load(frame->start);
 	covb_context_push(ctx, frame);
 	return frame->token;
+}
+
+/* As far as the client lets us know: it may have set the count to anything. */
+COVBUF_NOINSTR void covb_local_stopped(struct covb_frame *frame)
+{
+	struct covbuf_owner *owner = &covb_engine.owners[frame->owner];
+	uint64_t count = covb_load(frame->start), capacity = capacity_of(frame);
+
+	if (count > capacity)
+		count = capacity;
+	if (count >= frame->count_at_start)
+		count -= frame->count_at_start;
+	covb_store(&owner->records, owner->records + count);
 }

@@ -60,7 +60,7 @@ struct covb_open {
 	uint64_t capacity;
 	uint32_t *seen;
 	uint32_t nr_seen;
-	uint32_t level;
+	uint64_t collects;
 };
 
 /*
@@ -97,6 +97,7 @@ struct covb_frame {
 	/* COUNTED */
 	struct covb_open interrupted;
 	uint64_t limit_words;	/* of the area that may be used, count included */
+	uint64_t count_at_start; /* over a target: its count when the frame was pushed */
 	uint32_t misses;	/* starts above it that pushed no frame, and are still to be stopped */
 } __attribute__((__aligned__(COVBUF_LINE_BYTES))); /* neighbours are different threads' */
 
@@ -147,6 +148,7 @@ struct covbuf_owner {
 	struct covb_frame *frame; /* counted areas: over the target, for the context that enabled it */
 	uint64_t seen_words;	/* counted areas: of the target, before the count: a bit per site; 0: not unique */
 	uint64_t section_words; /* counted areas: that a section may use of an area, in a task */
+	uint64_t records;	/* counted areas: that its target was given; by who merges, or by its local context */
 	uint64_t target_flag;
 	uint32_t target_area;
 	uint64_t handles[COVBUF_REMOTE_MAX_HANDLES + 1];
@@ -223,12 +225,15 @@ struct covb_frame *covb_context_find(const struct covbuf_context *ctx, uint64_t 
 struct covb_frame *covb_context_void(struct covbuf_context *ctx);
 
 /* stack.c, or counted.c */
+void covb_context_shut(struct covbuf_context *ctx);
 void covb_context_push(struct covbuf_context *ctx, struct covb_frame *frame);
 struct covb_frame *covb_context_pop(struct covbuf_context *ctx, uint64_t **cursor);
 void covb_section_prepare(struct covbuf_context *ctx, struct covb_frame *frame, uint32_t owner_epoch, uint32_t flags);
 
 /* counted.c */
+extern COVBUF_HIDDEN uint64_t covb_shut_word[1];
 bool covb_void_again(struct covbuf_context *ctx, struct covb_frame *frame);
+void covb_local_stopped(struct covb_frame *frame);
 
 /* stack.c */
 void covb_context_forget(struct covbuf_context *ctx, bool unborn);

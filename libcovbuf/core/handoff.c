@@ -108,8 +108,10 @@ COVBUF_NOINSTR void covb_handoff(struct covbuf_context *ctx, struct covb_frame *
 		covb_void_give(frame);
 		return;
 	}
-	if (COVB_PLAT_COUNTED && (flags & COVB_FRAME_LOCAL))
-		return; /* its words are the owner's target */
+	if (COVB_PLAT_COUNTED && (flags & COVB_FRAME_LOCAL)) {
+		covb_local_stopped(frame); /* its words are the owner's target */
+		return;
+	}
 	if (!frame->held && is_empty(frame, cursor)) {
 		covb_pool_give(ctx, frame);
 		return;

@@ -98,12 +98,13 @@ static COVBUF_NOINSTR uint64_t copy_counted(struct covbuf_owner *owner, const st
 {
 	const uint32_t step = from->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
 	const uint64_t capacity = (owner->target_words - 1) / step;
-	struct run run = { .first = from->start + 1, .nr_words = covb_load(&from->start[0]) * step };
-	uint64_t count = covb_load(&owner->target[0]), lost;
+	uint64_t nr = covb_load(&from->start[0]), count = covb_load(&owner->target[0]), lost;
+	struct run run = { .first = from->start + 1, .nr_words = nr * step };
 
 	if (count > capacity)
 		count = capacity;
 	lost = copy_run(owner, &run, &count, step);
+	covb_store(&owner->records, owner->records + nr - lost);
 	/* release: as in copy_records() */
 	covb_store_release(&owner->target[0], count);
 	return lost;

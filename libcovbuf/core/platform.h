@@ -21,6 +21,8 @@
  *   COVB_PLAT_COUNTED     1: areas are counted, see engine.h; 0: claimed and tested
  *   COVB_PLAT_NR_VOID_FRAMES  frames per context for sections that found no area
  *
+ *   covb_plat_collects()  counted areas: the caller's task and a level, in one word that hooks compare
+ *
  * and these, which are called at any level and must be uninstrumented:
  *
  *   covb_plat_context()   the caller's context; NULL at a level that never collects

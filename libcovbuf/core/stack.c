@@ -17,6 +17,12 @@
  */
 #include "engine.h"
 
+COVBUF_NOINSTR void covb_context_shut(struct covbuf_context *ctx)
+{
+	covb_store(&ctx->cursor[COVBUF_MODE_PC], (uint64_t *)NULL);
+	covb_store(&ctx->cursor[COVBUF_MODE_CMP], (uint64_t *)NULL);
+}
+
 /* After suspend_unique(). */
 static COVBUF_NOINSTR void resume_unique(struct covbuf_context *ctx, const struct covb_unique *unique)
 {
@@ -140,8 +146,7 @@ COVB_RARE void covb_context_forget(struct covbuf_context *ctx, bool unborn)
 {
 	uint64_t *cursor = unborn ? (uint64_t *)(uintptr_t)covb_unborn_words : NULL;
 
-	covb_store(&ctx->cursor[COVBUF_MODE_PC], (uint64_t *)NULL);
-	covb_store(&ctx->cursor[COVBUF_MODE_CMP], (uint64_t *)NULL);
+	covb_context_shut(ctx);
 	covb_store(&ctx->epoch, unborn ? COVBUF_EPOCH_NONE : COVBUF_EPOCH_SHUT);
 	covb_store(&ctx->seen, (uint32_t *)NULL);
 	covb_store(&ctx->top, (struct covb_frame *)NULL);

@@ -12,7 +12,7 @@
 #include "task.h"
 
 #define COVB_PLAT_COUNTED 1
-#define COVB_PLAT_NR_VOID_FRAMES 3 /* one that is on its way in, and one for each level under it */
+#define COVB_PLAT_NR_VOID_FRAMES 8
 
 struct covb_rcu_head {
 	struct rcu_head head;
@@ -27,6 +27,11 @@ COVBUF_INLINE COVBUF_NOINSTR bool covb_plat_alive(void)
 COVBUF_INLINE COVBUF_NOINSTR uint32_t covb_plat_level(void)
 {
 	return covb_level_now();
+}
+
+COVBUF_INLINE uint64_t covb_plat_collects(uint32_t level)
+{
+	return covb_collects(level);
 }
 
 COVBUF_INLINE struct covbuf_context *covb_plat_context(void)

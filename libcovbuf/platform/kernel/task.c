@@ -23,6 +23,8 @@
 static struct covb_task covb_nobody;
 DEFINE_PER_CPU(struct covb_task *, covb_running); /* never NULL: see forget_running() */
 DEFINE_STATIC_KEY_FALSE(covb_collecting);
+DEFINE_STATIC_KEY_FALSE(covb_hooks_plain);
+DEFINE_STATIC_KEY_FALSE(covb_hooks_special);
 
 static struct hlist_head buckets[1 << HASH_BITS];
 static DEFINE_RAW_SPINLOCK(buckets_lock); /* changes; readers are under RCU */
@@ -61,6 +63,7 @@ static struct covb_task *take(struct task_struct *of)
 		if (READ_ONCE(task->busy) || !try_cmpxchg_acquire(&task->busy, &is_free, 1))
 			continue;
 		memset(&task->ctx, 0, sizeof(task->ctx));
+		covb_context_shut(&task->ctx);
 		task->local = NULL;
 		task->remote = NULL;
 		task->borrowed = of->flags & PF_EXITING;
@@ -126,8 +129,12 @@ struct covb_task *covb_task_get(void)
 	task = lookup(current);
 	if (!task)
 		task = take(current);
-	if (task)
-		this_cpu_write(covb_running, task); /* it may have been switched in before the probe was there */
+	/*
+	 * It may have been switched in before the probe was there. Never while there is none: the pointer would
+	 * outlive the task's stay on this CPU, and hooks read the area behind it before they look whose it is.
+	 */
+	if (task && static_branch_unlikely(&covb_collecting))
+		this_cpu_write(covb_running, task);
 	local_irq_restore(flags);
 	return task;
 }
@@ -237,9 +244,42 @@ static void probe_unregister(struct probe *probe)
 #define OFF_AFTER HZ
 
 static DEFINE_MUTEX(collecting_lock);
-static uint32_t nr_collecting;
+static uint32_t nr_collecting, nr_special;
 static void turn_off_later(struct work_struct *work);
 static DECLARE_DELAYED_WORK(off_work, turn_off_later);
+
+/* The one that is wanted first: while both are on the plain ones run, as if nothing had been asked for yet. */
+static void set_hooks(bool on)
+{
+	if (on && nr_special) {
+		static_branch_enable(&covb_hooks_special);
+		static_branch_disable(&covb_hooks_plain);
+	} else if (on) {
+		static_branch_enable(&covb_hooks_plain);
+		static_branch_disable(&covb_hooks_special);
+	} else {
+		static_branch_disable(&covb_hooks_plain);
+		static_branch_disable(&covb_hooks_special);
+	}
+}
+
+static void add_special(int change)
+{
+	mutex_lock(&collecting_lock);
+	nr_special += change;
+	set_hooks(static_key_enabled(&covb_collecting));
+	mutex_unlock(&collecting_lock);
+}
+
+void covb_special_get(void)
+{
+	add_special(1);
+}
+
+void covb_special_put(void)
+{
+	add_special(-1);
+}
 
 static int turn_on(void)
 {
@@ -248,9 +288,11 @@ static int turn_on(void)
 	if (switch_probe.registered)
 		return 0;
 	err = probe_register(&switch_probe);
-	if (!err)
-		static_branch_enable(&covb_collecting);
-	return err;
+	if (err)
+		return err;
+	static_branch_enable(&covb_collecting);
+	set_hooks(true);
+	return 0;
 }
 
 /* A module's per-CPU data is not relocated, so an initialiser could not name covb_nobody. */
@@ -258,6 +300,7 @@ static void forget_running(void)
 {
 	int cpu;
 
+	covb_context_shut(&covb_nobody.ctx);
 	for_each_possible_cpu(cpu)
 		WRITE_ONCE(*per_cpu_ptr(&covb_running, cpu), &covb_nobody);
 }
@@ -266,9 +309,10 @@ static void turn_off(void)
 {
 	if (!switch_probe.registered)
 		return;
+	set_hooks(false);
 	static_branch_disable(&covb_collecting);
 	probe_unregister(&switch_probe);
-	tracepoint_synchronize_unregister();
+	tracepoint_synchronize_unregister(); /* also for covb_task_get(), which has interrupts off */
 	forget_running();
 }
 

@@ -52,6 +52,16 @@ COVBUF_INLINE bool covb_level_collects(uint32_t level)
 }
 
 /*
+ * A task and a level in one word, for hooks to compare at once. The level's bits, 8 and 16 to 23, come to lie
+ * on 48 and 56 to 63: there a pointer to a task has constant bits, but for the lowest, by which two tasks
+ * would have to lie 256 TiB apart.
+ */
+COVBUF_INLINE uint64_t covb_collects(uint32_t level)
+{
+	return (uint64_t)level << 40 ^ (uintptr_t)current;
+}
+
+/*
  * covb_task_find() - the context of current, or NULL
  * covb_task_get() - the same, made where there is none; NULL: no room, counted
  * Context: task, softirq.
@@ -73,6 +83,16 @@ int covb_collecting_get(void);
 void covb_collecting_put(void);
 
 DECLARE_STATIC_KEY_FALSE(covb_collecting);
+
+/*
+ * Which hooks are on while anybody collects: the plain ones, or, between covb_special_get() and _put(), those
+ * that also look at which sites are wanted. Context: may sleep; patches code.
+ */
+void covb_special_get(void);
+void covb_special_put(void);
+
+DECLARE_STATIC_KEY_FALSE(covb_hooks_plain);
+DECLARE_STATIC_KEY_FALSE(covb_hooks_special);
 
 /* Room for nr tasks; the probes. fini: no file is open, no hook or section runs. Context: may sleep. */
 int covb_tasks_init(uint32_t nr);
