@@ -30,7 +30,7 @@ u64 covbuf_common_handle(void);
 struct job {
 	struct run *run;
 	u32 from, to;
-	bool done;
+	bool asked, done;
 	struct completion completion;
 	union {
 		struct tasklet_struct tasklet;
@@ -159,6 +159,7 @@ static void run_in(struct run *run, enum sections_level level, u32 from, u32 to)
 	struct job *job = &run->jobs[level];
 	unsigned long flags;
 
+	job->asked = true;
 	job->from = from;
 	job->to = to;
 	job->done = false;
@@ -314,16 +315,39 @@ static struct run *create_run(const struct sections_op *ops, u8 *seen)
 }
 
 /* What arrived may still be on its way out. */
+static void leave(struct job *job, enum sections_level level)
+{
+	switch (level) {
+	case SECTIONS_BH:
+	case SECTIONS_TASKLET:
+		tasklet_kill(&job->tasklet);
+		break;
+	case SECTIONS_TIMER:
+		del_timer_sync(&job->timer);
+		break;
+	case SECTIONS_HRTIMER:
+	case SECTIONS_HARDTIMER:
+		hrtimer_cancel(&job->hrtimer);
+		break;
+	case SECTIONS_IRQ_WORK:
+	case SECTIONS_HARDIRQ:
+		irq_work_sync(&job->irq_work);
+		break;
+	case SECTIONS_WORK:
+		flush_work(&job->work);
+		break;
+	default:
+		break;
+	}
+}
+
 static void destroy_run(struct run *run)
 {
-	tasklet_kill(&run->jobs[SECTIONS_BH].tasklet);
-	tasklet_kill(&run->jobs[SECTIONS_TASKLET].tasklet);
-	del_timer_sync(&run->jobs[SECTIONS_TIMER].timer);
-	hrtimer_cancel(&run->jobs[SECTIONS_HRTIMER].hrtimer);
-	hrtimer_cancel(&run->jobs[SECTIONS_HARDTIMER].hrtimer);
-	irq_work_sync(&run->jobs[SECTIONS_IRQ_WORK].irq_work);
-	irq_work_sync(&run->jobs[SECTIONS_HARDIRQ].irq_work);
-	flush_work(&run->jobs[SECTIONS_WORK].work);
+	int i;
+
+	for (i = 0; i < SECTIONS_NR_LEVELS; i++)
+		if (run->jobs[i].asked)
+			leave(&run->jobs[i], i);
 	kfree(run);
 }
 
