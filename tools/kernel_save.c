@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "kernel.h"
@@ -93,7 +94,7 @@ int kernel_save(const char *path, const struct kernel_map *map, const struct ker
 					  .words = words,
 					  .nr_words = nr,
 					  .created_ns = result->created_ns,
-					  .maker_pid = result->pid,
+					  .maker_pid = (uint32_t)getpid(),
 					  .owner = "kernel",
 				  });
 	free(rows);

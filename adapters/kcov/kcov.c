@@ -131,7 +131,8 @@ int covb_kcov_init(struct covb_kcov *kcov, uint64_t nr_words, struct covbuf_mess
 		err = errno;
 		return say(why, -err,
 			   err == ENOTTY ? "%s: it is not a KCOV device (%s)" :
-			   err == ENOMEM ? "%s: the kernel has no memory for the area (%s); choose a smaller --size" :
+			   err == ENOMEM ? "%s: the kernel has no memory for the area, or covbuf.ko no room for another owner (%s); choose a "
+					   "smaller --size, or end others that record, or load it with a higher 'owners'" :
 			   err == ENOSPC || err == EMFILE || err == ENFILE || err == EBUSY ?
 					   "%s: it is busy (%s): others use all that it has; end them" :
 					   "%s: cannot make the area: %s",

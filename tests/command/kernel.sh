@@ -6,24 +6,23 @@
 . "$(dirname "$0")/lib.sh"
 
 # ---- called wrongly, or where there is nothing to record with
-covbuf_kernel() { "$COVBUF" kernel "$@"; }
-expect "no command" 2 "which command" covbuf_kernel
-expect "handles that are none" 2 "'usb' is not a list of handles; write for example" covbuf_kernel --remote usb true
-expect "a handle with a wrong bit" 2 "0x0100000100000001 is not a handle: .*bits 32 to 55 zero" covbuf_kernel --remote 0x0100000100000001 true
-expect "a common handle" 2 "subsystem 0 is for --common" covbuf_kernel --remote usb:1,5 true
-expect "too many handles" 2 "256 handles at most" covbuf_kernel --remote "$(seq -s, -f 'usb:%g' 1 257)" true
-expect "too large an area" 2 "from 2 to 16777216 words" covbuf_kernel --size 17M true
-expect "a negative time" 2 "'-1' is not a number of milliseconds" covbuf_kernel --linger=-1 true
+expect "no command" 2 "which command" "$COVBUF" kernel
+expect "handles that are none" 2 "'usb' is not a list of handles; write for example" "$COVBUF" kernel --remote usb true
+expect "a handle with a wrong bit" 2 "0x0100000100000001 is not a handle: .*bits 32 to 55 zero" "$COVBUF" kernel --remote 0x0100000100000001 true
+expect "a common handle" 2 "subsystem 0 is for --common" "$COVBUF" kernel --remote usb:1,5 true
+expect "too many handles" 2 "256 handles at most" "$COVBUF" kernel --remote "$(seq -s, -f 'usb:%g' 1 257)" true
+expect "too large an area" 2 "from 2 to 16777216 words" "$COVBUF" kernel --size 17M true
+expect "a negative time" 2 "'-1' is not a number of milliseconds" "$COVBUF" kernel --linger=-1 true
 # shellcheck disable=SC2046
-expect "a directory too many" 2 "16 directories at most" covbuf_kernel $(printf -- '--module-dir x %.0s' {1..17}) true
-expect "no such device" 1 "missing-device: there is no such device" covbuf_kernel --device missing-device true
-expect "no device at all" 1 "/dev/null: it is not a KCOV device" covbuf_kernel --device /dev/null true
-expect "no directory for the recording" 1 "x/y: it cannot be made in x: No such file" covbuf_kernel -o x/y true
+expect "a directory too many" 2 "16 directories at most" "$COVBUF" kernel $(printf -- '--module-dir x %.0s' {1..17}) true
+expect "no such device" 1 "missing-device: there is no such device" "$COVBUF" kernel --device missing-device true
+expect "no device at all" 1 "/dev/null: it is not a KCOV device" "$COVBUF" kernel --device /dev/null true
+expect "no directory for the recording" 1 "x/y: it cannot be made in x: No such file" "$COVBUF" kernel -o x/y true
 touch there
-expect "a recording that exists" 1 "there: it exists; give another name with -o, or --force" covbuf_kernel -o there true
-expect "a recording that is no file" 1 "it is not a file" covbuf_kernel --force -o /dev/null true
+expect "a recording that exists" 1 "there: it exists; give another name with -o, or --force" "$COVBUF" kernel -o there true
+expect "a recording that is no file" 1 "it is not a file" "$COVBUF" kernel --force -o /dev/null true
 if [ ! -e /dev/covbuf ] && [ ! -e /sys/kernel/debug/kcov ]; then
-	expect "no device" 1 "there is no KCOV device.*load covbuf.ko|only root may use it" covbuf_kernel -o none true
+	expect "no device" 1 "there is no KCOV device.*load covbuf.ko|only root may use it" "$COVBUF" kernel -o none true
 	one_line kernel
 	check "no recording" test ! -e none
 fi
@@ -47,7 +46,7 @@ sites() { # KO SECTION FUNCTION ADDRESS: what is recorded of the function, if th
 }
 module demo || { echo "$CC and ld cannot build a relocatable file"; exit 77; }
 [ -n "$(sites demo.ko .text reached 0)" ] || { echo "the machine's calls are not known to this test"; exit 77; }
-notes() { objcopy --dump-section .note.gnu.build-id="$2" "$1" scratch; }
+notes() { "${objcopy:-objcopy}" --dump-section .note.gnu.build-id="$2" "$1" scratch; }
 
 text=0xffffffffc0a26000 offset=0x37000000
 load() { # ROOT NAME KO TEXT SIZE SECTION=ADDRESS...
@@ -105,7 +104,7 @@ expect "stat" 0 "4242 +4242 +program +ended +$nr +1 +0" "$COVBUF" stat rec
 expect "who made it" 0 "$nr records in 1 areas" "$COVBUF" stat rec
 expect "ls" 0 " rec$" "$COVBUF" ls rec
 expect "points" 0 '"function":"reached".*"module":".*/demo.ko".*"covered":true' "$COVBUF" export --json rec
-head -1 addresses | record one one first deep > out
+head -1 addresses | record one one first deep > rows
 "$COVBUF" merge -o merged rec first && "$COVBUF" merge -o again merged first rec
 check "merged" cmp merged again
 "$COVBUF" export --lcov -o merged.info merged
@@ -251,11 +250,11 @@ fi
 
 # POWER's modules have other calls and relocations.
 if command -v powerpc64le-linux-gnu-gcc > /dev/null; then
-	(CC=powerpc64le-linux-gnu-gcc && powerpc64le-linux-gnu-gcc -O0 -g -fno-pic -fsanitize-coverage=trace-pc -c "$here/kernel_module.c" -o power.o &&
+	(powerpc64le-linux-gnu-gcc -O0 -g -fno-pic -fsanitize-coverage=trace-pc -c "$here/kernel_module.c" -o power.o &&
 		powerpc64le-linux-gnu-ld -r --build-id=sha1 -o power.ko power.o) || not_ok "POWER: cannot be built"
-	load power power power.ko $text 32768 .text=$text
+	objcopy=powerpc64le-linux-gnu-objcopy load power power power.ko $text 32768 .text=$text
 	kaslr power 37000000
-	powerpc64le-linux-gnu-readelf -rW power.ko | awk '/^Relocation/ { on = /rela.text/ } on && /REL24.*__sanitizer_cov_trace_pc/ { print $1 }' | head -3 |
+	powerpc64le-linux-gnu-readelf -rW power.ko | awk '/^Relocation/ { on = /rela.text/ } on && /REL24.*__sanitizer_cov_trace_pc/ { print $1 }' |
 		while read -r a; do printf '%x\n' $((text - offset + 16#$a + 4)); done | record power power rec-power . > rows
 	expect "POWER" 0 "$all" "$COVBUF" report --functions rec-power
 fi

@@ -9,6 +9,7 @@ kernel=$1 out=$2
 here=$(cd "$(dirname "$0")" && pwd)
 image=$out/image
 mkdir "$image"
+need objcopy xz
 unable() { echo "$*"; exit 77; }
 
 # Once for all kernels. A command that is built already is taken as it is, if named.
@@ -46,7 +47,6 @@ cp "$out/module/lines.ko" "$image/module"
 cp "$out/other/lines.ko" "$image/other"
 objcopy --strip-debug "$out/module/lines.ko" "$image/bare/lines.ko"
 xz --check=crc32 -k -c "$out/module/lines.ko" > "$image/lines.ko.xz"
-zstd -q -c "$out/module/lines.ko" > "$image/lines.ko.zst"
 
 # "REMARK LINE"
 sed -nE '=; s,.*/\* ([a-z]+) \*/.*,\1,p' "$here/module/lines.c" |
