@@ -64,6 +64,7 @@ static void kcov_put(struct covb_kcov *kcov)
 	if (!refcount_dec_and_test(&kcov->refs))
 		return;
 	if (kcov->owner) {
+		covb_merge_wait(kcov->owner); /* rather here than under the engine's lock */
 		covbuf_owner_put(kcov->owner);
 		atomic_dec(&nr_owners);
 	}
@@ -104,12 +105,24 @@ void covb_kcov_task_gone(struct covb_kcov *kcov)
 		queue_work(reaper, &reap_work);
 }
 
+/*
+ * Until nothing of its area changes any more. A merger may be a task that others keep from running, so not
+ * under the lock; the object still counts as enabled meanwhile.
+ */
+static void wait_for_merge(struct covb_kcov *kcov)
+{
+	mutex_unlock(&devices_lock);
+	covb_merge_wait(kcov->owner);
+	mutex_lock(&devices_lock);
+}
+
 static void reap_locked(void)
 {
 	struct covb_kcov *kcov, *next;
 
 	llist_for_each_entry_safe(kcov, next, llist_del_all(&gone), gone) {
 		covb_owner_settle(kcov->owner);
+		wait_for_merge(kcov);
 		note_disabled(kcov);
 	}
 }
@@ -170,6 +183,7 @@ struct request {
 	const struct kcov_remote_arg *arg; /* remote */
 };
 
+/* Without the lock: the area may be large, and is zeroed. */
 static long init_trace(struct covb_kcov *kcov, unsigned long nr_words)
 {
 	const struct covbuf_owner_options options = {
@@ -181,20 +195,33 @@ static long init_trace(struct covb_kcov *kcov, unsigned long nr_words)
 
 	if (nr_words < 2 || nr_words > INT_MAX / sizeof(unsigned long))
 		return -EINVAL;
-	if (kcov->owner)
+	if (smp_load_acquire(&kcov->owner))
 		return -EBUSY;
 	err = covbuf_owner_create(&options, &owner);
+	if (err == -ENOSPC) {
+		rcu_barrier(); /* owners that were closed just now */
+		err = covbuf_owner_create(&options, &owner);
+	}
 	if (err == -ENOSPC) {
 		pr_warn_ratelimited("all %u owners are in use; load with owners=N for more\n", covb_engine.nr_owners);
 		err = -ENOMEM;
 	}
 	if (err)
 		return err;
-	atomic_inc(&nr_owners);
-	kcov->nr_words = nr_words;
+	mutex_lock(&devices_lock);
+	if (kcov->owner)
+		err = -EBUSY;
+	else
+		kcov->nr_words = nr_words;
 	/* release: partner is the acquire in kcov_mmap(); the size is there */
-	smp_store_release(&kcov->owner, owner);
-	return 0;
+	if (!err)
+		smp_store_release(&kcov->owner, owner);
+	mutex_unlock(&devices_lock);
+	if (err)
+		covbuf_owner_put(owner);
+	else
+		atomic_inc(&nr_owners);
+	return err;
 }
 
 static bool handle_ok(u64 handle, bool common)
@@ -235,7 +262,7 @@ static int check_request(const struct covb_kcov *kcov, const struct covb_task *t
 {
 	if (!kcov->owner || kcov->task)
 		return -EINVAL;
-	if (request->remote ? task->remote : task->local)
+	if (task && (request->remote ? task->remote : task->local))
 		return -EBUSY;
 	if (request->unique && (!request->seen_words || request->seen_words >= kcov->nr_words - 1))
 		return -EINVAL;
@@ -271,15 +298,21 @@ static int try_enable(struct covb_kcov *kcov, const struct request *request)
 	int err;
 
 	reap_locked();
-	task = covb_task_get();
-	if (!task)
-		return -ENOMEM;
-	err = check_request(kcov, task, request);
+	err = check_request(kcov, covb_task_find(), request);
 	if (!err)
 		err = covb_collecting_get();
 	if (err)
 		return err;
-	covb_task_get(); /* the task may have been switched in before the probe that follows switches was there */
+	task = covb_task_get(); /* from here on it stays, and is followed from CPU to CPU */
+	if (!task) {
+		rcu_barrier(); /* those of tasks that exited just now */
+		task = covb_task_get();
+	}
+	if (!task) {
+		pr_warn_ratelimited("all contexts are in use; load with contexts=N for more\n");
+		covb_collecting_put();
+		return -ENOMEM;
+	}
 	if (request->unique && !kcov->is_unique) {
 		covb_special_get();
 		kcov->is_unique = true;
@@ -326,7 +359,7 @@ static long disable(struct covb_kcov *kcov, unsigned long unused)
 	err = covbuf_disable(kcov->owner);
 	if (err)
 		return err;
-	covb_merge_wait(kcov->owner); /* nothing of the area changes any more */
+	wait_for_merge(kcov);
 	if (task->local == kcov)
 		task->local = NULL;
 	else
@@ -346,8 +379,6 @@ static long ioctl_locked(struct covb_kcov *kcov, unsigned int cmd, unsigned long
 			 const struct kcov_remote_arg *remote)
 {
 	switch (cmd) {
-	case KCOV_INIT_TRACE:
-		return init_trace(kcov, arg);
 	case KCOV_ENABLE:
 		return enable(kcov, &(struct request){ .trace = arg > UINT_MAX ? UINT_MAX : arg });
 	case KCOV_UNIQUE_ENABLE:
@@ -387,6 +418,8 @@ static long kcov_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct kcov_remote_arg *remote = NULL;
 	long ret;
 
+	if (cmd == KCOV_INIT_TRACE)
+		return init_trace(file->private_data, arg);
 	if (cmd == KCOV_REMOTE_ENABLE) {
 		remote = read_remote_arg((const struct kcov_remote_arg __user *)arg);
 		if (IS_ERR(remote))
@@ -412,9 +445,7 @@ static int kcov_open(struct inode *inode, struct file *file)
 
 static int kcov_release(struct inode *inode, struct file *file)
 {
-	mutex_lock(&devices_lock);
 	kcov_put(file->private_data);
-	mutex_unlock(&devices_lock);
 	return 0;
 }
 

@@ -28,25 +28,24 @@ void __sanitizer_cov_trace_const_cmp4(u32 arg1, u32 arg2);
 void __sanitizer_cov_trace_const_cmp8(u64 arg1, u64 arg2);
 void __sanitizer_cov_trace_switch(u64 value, void *cases);
 
-/*
- * No record: shut, full, or in the middle of a switch, where the pointer is the next task's. What is full is
- * counted; without a capacity it is a section that found no area.
- */
-static __always_inline void count_full(const struct covb_task *task, const u64 *area)
+/* No record: the area is full, or is none, or the mode is not collected. */
+static __always_inline void count_full(const u64 *area)
 {
-	if (area == covb_shut_word || covb_collects(covb_level_now()) != READ_ONCE(task->ctx.collects))
+	if (area == covb_shut_word)
 		return;
-	if (READ_ONCE(task->ctx.capacity))
-		this_cpu_inc(covb_cpu.full);
-	else
+	if (area == covb_void_word)
 		this_cpu_inc(covb_cpu.no_area);
+	else
+		this_cpu_inc(covb_cpu.full);
 }
 
-/* Not the task and level that collect. Levels that never do are counted. */
-static __always_inline void count_level(void)
+/* Not the task and level that collect. Levels that never do are counted, where something collects. */
+static __always_inline void count_level(const struct covb_task *task, enum covbuf_mode mode)
 {
 	uint32_t level = covb_level_now();
 
+	if (READ_ONCE(task->ctx.cursor[mode]) == covb_shut_word)
+		return;
 	if (level & NMI_MASK)
 		this_cpu_inc(covb_cpu.nmi);
 	else if (level & HARDIRQ_MASK)
@@ -59,16 +58,18 @@ static __always_inline void count_level(void)
  */
 static __always_inline bool claim(const struct covb_task *task, enum covbuf_mode mode, u64 **found, u64 *record)
 {
-	u64 *area = READ_ONCE(task->ctx.cursor[mode]);
-	u64 n = READ_ONCE(*area);
+	u64 *area, n;
 
-	if (unlikely(n >= task->ctx.capacity)) {
-		count_full(task, area);
-		return false;
-	}
+	/* first: the area behind another task's cursor may be gone */
 	if (unlikely(covb_collects(covb_level_now()) != task->ctx.collects)) {
 		barrier(); /* the level is read anew: keeping it would cost those who pass */
-		count_level();
+		count_level(task, mode);
+		return false;
+	}
+	area = READ_ONCE(task->ctx.cursor[mode]);
+	n = READ_ONCE(*area);
+	if (unlikely(n >= task->ctx.capacity)) {
+		count_full(area);
 		return false;
 	}
 	WRITE_ONCE(*area, ++n);

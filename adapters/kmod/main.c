@@ -73,9 +73,9 @@ MODULE_PARM_DESC(owners, "files that can be initialised at once");
 
 static int check_parameters(void)
 {
-	if (contexts && contexts <= 1 << 18 && owners && owners <= 65535)
+	if (contexts && contexts <= 16384 && owners && owners <= 65535)
 		return 0;
-	pr_err("contexts must be 1 to 262144, owners 1 to 65535\n");
+	pr_err("contexts must be 1 to 16384, owners 1 to 65535\n");
 	return -EINVAL;
 }
 
@@ -88,6 +88,14 @@ static int make_pool(void)
 	if (err)
 		pr_err("no memory for %u areas of %u KiB; load with areas=N area_kb=N for less\n", areas, area_kb);
 	return err;
+}
+
+/* The parameters' files are there before the module starts, and after it has ended. */
+static void set_ready(bool is)
+{
+	kernel_param_lock(THIS_MODULE);
+	ready = is;
+	kernel_param_unlock(THIS_MODULE);
 }
 
 static int __init covbuf_init(void)
@@ -114,7 +122,7 @@ static int __init covbuf_init(void)
 	err = covb_devices_init();
 	if (err)
 		goto modules;
-	ready = true;
+	set_ready(true);
 	return 0;
 
 modules:
@@ -134,11 +142,12 @@ engine:
  */
 static void __exit covbuf_exit(void)
 {
+	set_ready(false);
 	covb_devices_fini();
 	covb_modules_fini();
 	debugfs_remove(debugfs_dir);
-	covb_devices_flush();
 	covb_tasks_stop();
+	covb_devices_flush();
 	covb_tasks_fini();
 	covb_engine_fini();
 }

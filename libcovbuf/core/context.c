@@ -203,5 +203,6 @@ COVBUF_NOINSTR void covb_context_close(struct covbuf_context *ctx)
 		return;
 	covb_store(&ctx->priv, (void *)NULL);
 	covb_barrier();
-	leave_slot(priv->slot, COVBUF_CONTEXT_ENDED);
+	/* counted: nobody reads who was there, and a slot is wanted at any level, quickly */
+	leave_slot(priv->slot, COVB_PLAT_COUNTED ? COVBUF_CONTEXT_NONE : COVBUF_CONTEXT_ENDED);
 }

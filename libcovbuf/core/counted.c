@@ -15,7 +15,7 @@
 uint64_t covb_shut_word[1] = { ~0ull };
 
 /* What a section without an area appends to: no capacity goes with it. */
-static uint64_t no_words[1];
+uint64_t covb_void_word[1];
 
 COVBUF_NOINSTR void covb_context_shut(struct covbuf_context *ctx)
 {
@@ -41,8 +41,8 @@ COVBUF_NOINSTR void covb_frame_prepare(struct covb_frame *frame, uint32_t mode, 
 	frame->misses = 0;
 	frame->unique.seen = NULL;
 	if (kind == COVB_KIND_VOID) {
-		frame->start = no_words;
-		frame->end = no_words;
+		frame->start = covb_void_word;
+		frame->end = covb_void_word;
 	}
 }
 

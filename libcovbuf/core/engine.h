@@ -231,7 +231,7 @@ struct covb_frame *covb_context_pop(struct covbuf_context *ctx, uint64_t **curso
 void covb_section_prepare(struct covbuf_context *ctx, struct covb_frame *frame, uint32_t owner_epoch, uint32_t flags);
 
 /* counted.c */
-extern COVBUF_HIDDEN uint64_t covb_shut_word[1];
+extern COVBUF_HIDDEN uint64_t covb_shut_word[1], covb_void_word[1];
 bool covb_void_again(struct covbuf_context *ctx, struct covb_frame *frame);
 void covb_local_stopped(struct covb_frame *frame);
 

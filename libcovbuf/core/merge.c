@@ -171,6 +171,15 @@ static COVBUF_NOINSTR uint32_t set_merging(struct covb_context_private *priv, ui
 	return before;
 }
 
+/*
+ * Whether what is queued is the mergers'. Where areas are counted every owner has a target, and the queue of
+ * one that was dropped meanwhile is emptied too: there is no collector who would.
+ */
+static COVBUF_NOINSTR bool may_merge(const struct covbuf_owner *owner)
+{
+	return COVB_PLAT_COUNTED || covb_load(&owner->target);
+}
+
 /* Merge what is queued, unless somebody is at it. Any level. */
 COVB_LONG void covb_merge(struct covbuf_owner *owner)
 {
@@ -181,7 +190,7 @@ COVB_LONG void covb_merge(struct covbuf_owner *owner)
 		uint32_t nobody = 0, before;
 
 		covb_mb(); /* partner: the fence below, in whoever clears the flag */
-		if (covb_load(&owner->slot->merging) || !covb_load(&owner->target))
+		if (covb_load(&owner->slot->merging) || !may_merge(owner))
 			return;
 		before = set_merging(priv, owner->index + 1);
 		/* acquire: partner is the release below; the last merger's words and count are there */
@@ -195,7 +204,7 @@ COVB_LONG void covb_merge(struct covbuf_owner *owner)
 		 */
 		covb_mb();
 		/* the owner may have been dropped, and made anew without a target, before we had the flag */
-		if (covb_load(&owner->target))
+		if (may_merge(owner))
 			merge_queue(owner);
 		covb_store_release(&owner->slot->merging, 0);
 		set_merging(priv, before);

@@ -148,20 +148,19 @@ int covbuf_owner_create(const struct covbuf_owner_options *options, struct covbu
 	covb_plat_lock();
 	owner = claim_owner_slot();
 	if (!owner) {
-		err = -COVB_ENOSPC;
-		goto unlock;
+		covb_plat_unlock();
+		return -COVB_ENOSPC;
 	}
 	covb_merge_wait(owner); /* the last owner's: there is nobody who could wait for it later */
 	describe(owner, options);
 	covb_queue_drop(owner);
+	covb_plat_unlock(); /* nobody knows of it yet; a target may be large, and takes its time */
 	if (options->flags & COVBUF_OWNER_KCOV)
 		err = covb_target_create(owner, options->target_words);
 	if (err)
 		retire(&owner->rcu);
 	else
 		*out = owner;
-unlock:
-	covb_plat_unlock();
 	return err;
 }
 
@@ -405,7 +404,7 @@ COVBUF_NOINSTR void covb_owner_cut(struct covbuf_owner *owner)
 		raise_sequence(owner);
 }
 
-/* What a disable does besides, for an owner that was cut. Sleeping level. */
+/* What a disable does besides, for an owner that was cut. It does not wait. Sleeping level. */
 void covb_owner_settle(struct covbuf_owner *owner)
 {
 	covb_plat_lock();
@@ -415,7 +414,6 @@ void covb_owner_settle(struct covbuf_owner *owner)
 	covb_store(&owner->slot->common_handle, 0);
 	remove_handles(owner);
 	raise_generation(owner);
-	covb_merge_wait(owner);
 	covb_plat_unlock();
 }
 

@@ -97,7 +97,8 @@ COVBUF_NOINSTR covbuf_token covb_section_start(struct covbuf_context *ctx, struc
 	if (COVB_PLAT_COUNTED && frame && frame->kind == COVB_KIND_VOID && covb_void_again(ctx, frame))
 		return covb_load(&ctx->top)->token;
 	if (!frame) {
-		covb_count(ctx, COVBUF_LOST_NO_AREA);
+		/* counted: NO_AREA counts records only there */
+		covb_count(ctx, COVB_PLAT_COUNTED ? COVBUF_LOST_SHUT : COVBUF_LOST_NO_AREA);
 		return 0;
 	}
 	if (COVB_CONFIG_FLAGS(config) & COVBUF_OWNER_GROW)

@@ -16,7 +16,7 @@ static uint32_t class_for(uint64_t nr_words)
 	return area_class;
 }
 
-/* Under the lock. The target is an area of the pool, in a state of its own. */
+/* The target is an area of the pool, in a state of its own. */
 int covb_target_create(struct covbuf_owner *owner, uint64_t nr_words)
 {
 	struct covbuf_context nobody = { .hint = 0 };

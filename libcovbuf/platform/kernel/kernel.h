@@ -29,7 +29,7 @@ int covb_pool_set_class(uint32_t area_class);
 uint32_t covb_pool_class(void);
 uint32_t covb_pool_count(void);
 
-/* Memory enough for so many bytes and some to spare; vmalloc() asks the OOM killer first. Context: any. */
+/* Memory enough for so many bytes and a sixteenth of all to spare; vmalloc() asks the OOM killer first. Context: any. */
 bool covb_memory_for(uint64_t bytes);
 
 #endif

@@ -48,7 +48,9 @@ void covb_plat_free(void *p)
 
 bool covb_memory_for(uint64_t bytes)
 {
-	return bytes >> PAGE_SHIFT < si_mem_available();
+	unsigned long spare = totalram_pages() / 16, available = si_mem_available();
+
+	return available > spare && bytes >> PAGE_SHIFT < available - spare;
 }
 
 uint64_t *covb_plat_target_alloc(uint64_t nr_words)
@@ -214,7 +216,7 @@ static int add_area(void)
 
 	if (!area)
 		return -EINVAL;
-	words = covb_memory_for(bytes) ? vzalloc(bytes) : NULL;
+	words = vzalloc(bytes);
 	if (!words)
 		return -ENOMEM;
 	covb_store(&area->offset_bytes, (uint64_t)(uintptr_t)words);
@@ -252,15 +254,19 @@ static uint32_t remove_areas(uint32_t nr)
 
 static int resize_locked(uint32_t nr_areas)
 {
-	uint32_t nr = covb_pool_count();
+	uint32_t before = covb_pool_count(), nr = before;
 	int err = 0;
 
 	if (nr_areas > COVB_AREAS_MAX)
 		return -EINVAL;
 	if (nr_areas < nr)
 		return remove_areas(nr - nr_areas) == nr - nr_areas ? 0 : -EBUSY;
+	if (!covb_memory_for((nr_areas - nr) * covbuf_class_bytes(pool_class)))
+		return -ENOMEM;
 	for (; nr < nr_areas && !err; nr++)
 		err = add_area();
+	if (err)
+		remove_areas(nr - before);
 	return err;
 }
 

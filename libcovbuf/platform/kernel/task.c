@@ -18,7 +18,7 @@
 #include "../../core/engine.h"
 #include "kernel.h"
 
-#define HASH_BITS 10
+#define HASH_BITS 12
 
 static struct covb_task covb_nobody;
 DEFINE_PER_CPU(struct covb_task *, covb_running); /* never NULL: see forget_running() */
@@ -51,10 +51,12 @@ static notrace struct covb_task *lookup(const struct task_struct *of)
 }
 
 /* A free one for a task that has none, hashed. NULL: there is none. Interrupts off. */
-static struct covb_task *take(struct task_struct *of)
+static struct covb_task *take(struct task_struct *of, uint64_t common_handle)
 {
 	uint32_t first = hash_ptr(of, 32);
 
+	if ((uint32_t)atomic_read(&nr_busy) >= nr_tasks)
+		goto none;
 	for (uint32_t i = 0; i < nr_tasks; i++) {
 		struct covb_task *task = &tasks[(first + i) % nr_tasks];
 		uint32_t is_free = 0;
@@ -64,9 +66,10 @@ static struct covb_task *take(struct task_struct *of)
 			continue;
 		memset(&task->ctx, 0, sizeof(task->ctx));
 		covb_context_shut(&task->ctx);
+		task->ctx.common_handle = common_handle;
 		task->local = NULL;
 		task->remote = NULL;
-		task->borrowed = of->flags & PF_EXITING;
+		task->borrowed = of->flags & PF_EXITING ? 1 + covb_level_now() : 0;
 		WRITE_ONCE(task->task, of);
 		raw_spin_lock(&buckets_lock);
 		hlist_add_head_rcu(&task->node, bucket_of(of));
@@ -74,6 +77,7 @@ static struct covb_task *take(struct task_struct *of)
 		atomic_inc(&nr_busy);
 		return task;
 	}
+none:
 	covb_fetch_add(covb_engine.lost_contexts, 1);
 	return NULL;
 }
@@ -87,23 +91,48 @@ static void freed(struct rcu_head *head)
 	smp_store_release(&task->busy, 0);
 }
 
-/* What it has is handed over; nobody finds it any more. By its own task, or when that runs no more. */
-static void drop(struct covb_task *task)
+static bool is_idle(const struct covb_task *task)
+{
+	return !covb_load(&task->ctx.top) && !task->local && !task->remote && !covb_load(&task->ctx.common_handle);
+}
+
+/* Nobody finds it any more. False: it was so before, and is another's to free; or it is not idle. */
+static bool unhash(struct covb_task *task, bool if_idle)
 {
 	unsigned long flags;
+	bool ours;
 
+	raw_spin_lock_irqsave(&buckets_lock, flags);
+	ours = task->task && !(if_idle && !is_idle(task));
+	if (ours) {
+		if (this_cpu_read(covb_running) == task)
+			this_cpu_write(covb_running, &covb_nobody);
+		hlist_del_rcu(&task->node);
+		WRITE_ONCE(task->task, NULL); /* its address may soon be another's */
+	}
+	raw_spin_unlock_irqrestore(&buckets_lock, flags);
+	return ours;
+}
+
+/* What it has is handed over. By its own task, or, if it is idle, while no section can start. */
+static void drop(struct covb_task *task, bool if_idle)
+{
+	if (!unhash(task, if_idle))
+		return;
 	covb_context_close(&task->ctx);
 	if (task->local)
 		covb_kcov_task_gone(task->local);
 	if (task->remote)
 		covb_kcov_task_gone(task->remote);
-	raw_spin_lock_irqsave(&buckets_lock, flags);
-	if (this_cpu_read(covb_running) == task)
-		this_cpu_write(covb_running, &covb_nobody);
-	hlist_del_rcu(&task->node);
-	WRITE_ONCE(task->task, NULL); /* the address may soon be another's, and per-CPU pointers may be stale */
-	raw_spin_unlock_irqrestore(&buckets_lock, flags);
 	call_rcu(&task->rcu, freed);
+}
+
+/* Softirqs leave contexts behind on whatever task they ran. */
+static void drop_idle(void)
+{
+	for (uint32_t i = 0; i < nr_tasks; i++)
+		if (READ_ONCE(tasks[i].task))
+			drop(&tasks[i], true);
 }
 
 struct covb_task *covb_task_find(void)
@@ -128,10 +157,10 @@ struct covb_task *covb_task_get(void)
 	local_irq_save(flags); /* a softirq of this task may look for it, too */
 	task = lookup(current);
 	if (!task)
-		task = take(current);
+		task = take(current, 0);
 	/*
 	 * It may have been switched in before the probe was there. Never while there is none: the pointer would
-	 * outlive the task's stay on this CPU, and hooks read the area behind it before they look whose it is.
+	 * outlive the task's stay on this CPU.
 	 */
 	if (task && static_branch_unlikely(&covb_collecting))
 		this_cpu_write(covb_running, task);
@@ -141,8 +170,9 @@ struct covb_task *covb_task_get(void)
 
 void covb_task_left(struct covb_task *task)
 {
-	if (unlikely(task->borrowed) && !covb_load(&task->ctx.top))
-		drop(task);
+	/* of the level that took it: a softirq may come here while its task is on the way to a section, or from it */
+	if (unlikely(task->borrowed) && task->borrowed == 1 + covb_level_now() && !covb_load(&task->ctx.top))
+		drop(task, false);
 }
 
 uint32_t covb_tasks_count(void)
@@ -170,30 +200,31 @@ static void on_exit(void *data, struct task_struct *of)
 {
 	struct covb_task *task;
 
-	rcu_read_lock();
+	rcu_read_lock(); /* as a stop: what it hands over is an owner's */
 	task = lookup(of);
-	rcu_read_unlock();
 	if (task)
-		drop(task);
+		drop(task, false);
+	rcu_read_unlock();
 }
 
 /* The child does not run yet. */
 static void on_fork(void *data, struct task_struct *parent, struct task_struct *child)
 {
-	struct covb_task *from, *task;
+	struct covb_task *from, *stale;
 	unsigned long flags;
 	uint64_t handle;
 
 	rcu_read_lock();
+	stale = lookup(child); /* a task that was there before left a section open after its exit probe */
+	if (stale)
+		drop(stale, false);
 	from = lookup(parent);
 	handle = from ? covb_load(&from->ctx.common_handle) : 0;
 	rcu_read_unlock();
 	if (!handle)
 		return;
 	local_irq_save(flags);
-	task = take(child);
-	if (task)
-		covb_store(&task->ctx.common_handle, handle);
+	take(child, handle);
 	local_irq_restore(flags);
 }
 
@@ -226,7 +257,8 @@ static int find_tracepoint(struct probe *probe)
 
 static int probe_register(struct probe *probe)
 {
-	int err = tracepoint_probe_register(probe->tracepoint, probe->fn, NULL);
+	/* last: what other probes of the switch do is still the previous task's */
+	int err = tracepoint_probe_register_prio(probe->tracepoint, probe->fn, NULL, INT_MIN);
 
 	probe->registered = !err;
 	return err;
@@ -243,6 +275,8 @@ static void probe_unregister(struct probe *probe)
 
 #define OFF_AFTER HZ
 
+static struct workqueue_struct *queue;
+
 static DEFINE_MUTEX(collecting_lock);
 static uint32_t nr_collecting, nr_special;
 static void turn_off_later(struct work_struct *work);
@@ -251,6 +285,7 @@ static DECLARE_DELAYED_WORK(off_work, turn_off_later);
 /* The one that is wanted first: while both are on the plain ones run, as if nothing had been asked for yet. */
 static void set_hooks(bool on)
 {
+	lockdep_assert_held(&collecting_lock);
 	if (on && nr_special) {
 		static_branch_enable(&covb_hooks_special);
 		static_branch_disable(&covb_hooks_plain);
@@ -263,22 +298,20 @@ static void set_hooks(bool on)
 	}
 }
 
-static void add_special(int change)
+void covb_special_get(void)
 {
 	mutex_lock(&collecting_lock);
-	nr_special += change;
+	nr_special++;
 	set_hooks(static_key_enabled(&covb_collecting));
 	mutex_unlock(&collecting_lock);
 }
 
-void covb_special_get(void)
-{
-	add_special(1);
-}
-
 void covb_special_put(void)
 {
-	add_special(-1);
+	mutex_lock(&collecting_lock);
+	if (!--nr_special)
+		mod_delayed_work(queue, &off_work, OFF_AFTER);
+	mutex_unlock(&collecting_lock);
 }
 
 static int turn_on(void)
@@ -314,6 +347,7 @@ static void turn_off(void)
 	probe_unregister(&switch_probe);
 	tracepoint_synchronize_unregister(); /* also for covb_task_get(), which has interrupts off */
 	forget_running();
+	drop_idle();
 }
 
 int covb_collecting_get(void)
@@ -332,7 +366,7 @@ void covb_collecting_put(void)
 {
 	mutex_lock(&collecting_lock);
 	if (!--nr_collecting)
-		mod_delayed_work(system_wq, &off_work, OFF_AFTER);
+		mod_delayed_work(queue, &off_work, OFF_AFTER);
 	mutex_unlock(&collecting_lock);
 }
 
@@ -347,10 +381,11 @@ static void turn_off_later(struct work_struct *work)
 	if (!nr_collecting && switch_probe.registered) {
 		synchronize_rcu();
 		if (covb_sections_open())
-			mod_delayed_work(system_wq, &off_work, OFF_AFTER);
+			mod_delayed_work(queue, &off_work, OFF_AFTER);
 		else
 			turn_off();
 	}
+	set_hooks(switch_probe.registered);
 	mutex_unlock(&collecting_lock);
 }
 
@@ -363,6 +398,12 @@ int covb_tasks_init(uint32_t nr)
 	tasks = vzalloc(array_size(nr, sizeof(*tasks)));
 	if (!tasks)
 		return -ENOMEM;
+	queue = alloc_workqueue("covbuf_off", 0, 1);
+	if (!queue) {
+		vfree(tasks);
+		tasks = NULL;
+		return -ENOMEM;
+	}
 	nr_tasks = nr;
 	forget_running();
 	err = find_tracepoint(&switch_probe);
@@ -384,7 +425,10 @@ int covb_tasks_init(uint32_t nr)
 void covb_tasks_stop(void)
 {
 	cancel_delayed_work_sync(&off_work);
+	destroy_workqueue(queue);
+	mutex_lock(&collecting_lock);
 	turn_off();
+	mutex_unlock(&collecting_lock);
 	probe_unregister(&exit_probe);
 	probe_unregister(&fork_probe);
 	tracepoint_synchronize_unregister();

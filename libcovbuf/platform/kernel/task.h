@@ -29,7 +29,7 @@ struct covb_task {
 	struct covbuf_context ctx;
 	struct covb_kcov *local, *remote; /* enabled by this task; see adapters/kmod/device.c. Its own, or under that one's lock */
 	uint32_t busy;			  /* 0: free. CAS acquire to take, release after a grace period */
-	bool borrowed;			  /* the task was ending already: no probe will come for it */
+	uint32_t borrowed;		  /* 1 + the level that took it for a task that was ending already: no probe will come for it; else 0 */
 	struct hlist_node node;
 	struct rcu_head rcu;
 } ____cacheline_aligned;
@@ -86,7 +86,8 @@ DECLARE_STATIC_KEY_FALSE(covb_collecting);
 
 /*
  * Which hooks are on while anybody collects: the plain ones, or, between covb_special_get() and _put(), those
- * that also look at which sites are wanted. Context: may sleep; patches code.
+ * that also look at which sites are wanted. As with covb_collecting_put(), the last put patches nothing at
+ * once. Context: may sleep; patches code.
  */
 void covb_special_get(void);
 void covb_special_put(void);
