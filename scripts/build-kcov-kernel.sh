@@ -5,7 +5,7 @@
 # Builds a small kernel with CONFIG_KCOV from Debian's linux-source-6.12, the reference that the ABI test
 # compares covbuf.ko with: DIR/vmlinuz, and DIR/build to build modules against. The source is fetched
 # with apt-get download and unpacked in DIR/source, not installed; --source names a tree that is there
-# already. What is built already is not built again. 12 minutes on two cores, 2.5 GB of disk.
+# already. What is built already is not built again. 5 to 12 minutes on two cores, 2.5 GB of disk.
 #   JOBS=N  parallel jobs (default: the number of processors)
 set -eu
 me=${0##*/}

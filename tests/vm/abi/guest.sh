@@ -37,6 +37,7 @@ compare() {
 }
 
 if [ -e $kcov ]; then
+	refuse refused_beside_kcov "CONFIG_KCOV" load_covbuf
 	insmod abi_mod.ko || exit
 	# Two rules KCOV keeps, but with a warning in the log, which would count as a complaint.
 	{ ./abi -s init/without_memory -s merge/area_size_0 $kcov; ./abi32 $kcov; } 2>&1 | compare
