@@ -62,7 +62,7 @@ static void on_tasklet(struct tasklet_struct *tasklet)
 {
 	struct session *session = from_tasklet(session, tasklet, tasklet);
 
-	covbuf_remote_start_common(session->handle);
+	covbuf_remote_start(session->handle);
 	session->result.checksum = checksum(session->payload, session->nr_bytes);
 	covbuf_remote_stop();
 	finish(session);
@@ -72,7 +72,7 @@ static void on_work(struct work_struct *work)
 {
 	struct session *session = container_of(work, struct session, work);
 
-	covbuf_remote_start_common(session->handle);
+	covbuf_remote_start(session->handle);
 	session->result.letters = count_letters(session->payload, session->nr_bytes);
 	covbuf_remote_stop();
 	finish(session);
@@ -82,7 +82,7 @@ static void on_timer(struct timer_list *timer)
 {
 	struct session *session = container_of(timer, struct session, timer);
 
-	covbuf_remote_start_common(session->handle);
+	covbuf_remote_start(session->handle);
 	session->result.longest = longest_run(session->payload, session->nr_bytes);
 	covbuf_remote_stop();
 	finish(session);
