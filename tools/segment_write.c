@@ -113,6 +113,19 @@ static void place_words(struct layout *layout, const struct segment_contents *co
 	}
 }
 
+/* Zero, and on lines of their own, as the type says. */
+static struct covbuf_area *alloc_areas(uint32_t nr)
+{
+	size_t bytes = (nr ? nr : 1) * sizeof(struct covbuf_area);
+	struct covbuf_area *areas = aligned_alloc(_Alignof(struct covbuf_area), bytes);
+
+	if (!areas) {
+		complain(NULL, "out of memory");
+		exit(STATUS_FAILED);
+	}
+	return memset(areas, 0, bytes);
+}
+
 static void plan(struct layout *layout, const struct segment_contents *contents)
 {
 	uint32_t nr_areas = count_areas(contents);
@@ -139,7 +152,7 @@ static void plan(struct layout *layout, const struct segment_contents *contents)
 	place_table(&header->areas, &at, nr_areas ? nr_areas : 1, sizeof(struct covbuf_area));
 	header->data_offset_bytes = at;
 	layout->end_bytes = at;
-	layout->areas = must_alloc(nr_areas * sizeof(*layout->areas));
+	layout->areas = alloc_areas(nr_areas);
 	layout->pieces = must_alloc(nr_areas * sizeof(*layout->pieces));
 	for (uint32_t i = 0; i < contents->nr_words; i++)
 		if (contents->words[i].counted)
