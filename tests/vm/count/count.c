@@ -148,7 +148,7 @@ static void find_empty_call(void)
 		one = least(one, count_once(&(struct count_request){ .what = COUNT_ONE }, true));
 		calls = least(calls, count_once(&(struct count_request){ .what = COUNT_PC }, true));
 	}
-	empty_call = (double)(calls - one) / (COUNT_CALLS - 1) - 1; /* the call itself */
+	empty_call = ((double)calls - (double)one) / (COUNT_CALLS - 1) - 1; /* the call itself */
 }
 
 static void print(const char *name, double value)
@@ -179,7 +179,7 @@ static double count(const struct count_request *request, uint64_t *words, uint64
 			check_records(__atomic_load_n(words, __ATOMIC_RELAXED) - filled, nr_records);
 		empty = least(empty, count_once(request, true));
 	}
-	return (double)(calls - empty) + empty_call * nr_calls;
+	return (double)calls - (double)empty + empty_call * nr_calls;
 }
 
 /* Of one call of a hook. */
@@ -242,8 +242,8 @@ static void count_unique(void)
 		empty = least(empty, count_once(&pc, true));
 		check_records(*words, COUNT_CALLS);
 	}
-	print("hook_unique_first", (double)(first - empty) / COUNT_CALLS + empty_call);
-	print("hook_unique_again", (double)(again - empty) / COUNT_CALLS + empty_call);
+	print("hook_unique_first", ((double)first - (double)empty) / COUNT_CALLS + empty_call);
+	print("hook_unique_again", ((double)again - (double)empty) / COUNT_CALLS + empty_call);
 	disable(&device);
 	device_close(&device, AREA_WORDS);
 }
@@ -372,6 +372,12 @@ static void stop_peer(struct peer *peer)
 	waitpid(peer->pid, NULL, 0);
 }
 
+/* What a scheduler remembers of the last seconds decides which way it takes. */
+static void settle(void)
+{
+	sleep(2);
+}
+
 /* There and back is two switches, with the reads and writes of the pipes. Returns the instructions of one. */
 static double count_switches(struct peer *peer)
 {
@@ -441,12 +447,14 @@ int main(void)
 	count_section("section_idle", handle_of(0), 0, NULL, 0);
 	wrong_where = "switches";
 	peer = start_peer();
+	settle();
 	print("switch_idle", count_switches(&peer));
 
 	wrong_where = "another task traces";
 	pid = start_tracer(KCOV_TRACE_PC);
 	hook_while_other_traces(NULL);
 	wrong_where = "switches";
+	settle();
 	print("switch_collecting", count_switches(&peer));
 	stop_tracer(pid);
 	stop_peer(&peer);
