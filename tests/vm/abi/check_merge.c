@@ -148,16 +148,17 @@ static void *watch_count(void *data)
 
 static void count_after_data(void)
 {
-	struct watch watch = { map_words(64 * PAGE_WORDS), 0 };
-	unsigned int sections = (64 * PAGE_WORDS - 1) / pcs_per_call() / 2;
+	/* Sections that take long to copy. */
+	unsigned int sections = 50, times = 7000 / pcs_per_call();
+	struct watch watch = { map_words(1024 * PAGE_WORDS), 0 };
 	pthread_t id;
 
 	remote_enabled(&watch.cov, USB(3));
 	expect(!pthread_create(&id, NULL, watch_count, &watch), "no thread");
-	run_job(ABI_WORK, USB(3), 1, 2, sections);
+	run_job(ABI_WORK, USB(3), 1, times, sections);
 	__atomic_store_n(&watch.stop, 1, __ATOMIC_RELAXED);
 	pthread_join(id, NULL);
-	expect_calls(&watch.cov, 1, 2 * sections);
+	expect_calls(&watch.cov, 1, times * sections);
 }
 
 static void fills_to_the_end(void)
