@@ -104,22 +104,11 @@ run() { # COMMAND...: to the log; its end is printed where it fails
 	"$@" >> "$log" 2>&1 || { tail -20 "$log" >&2; die "'$1 ... ${*: -1}' failed; all of it: $log"; }
 }
 
-build_kernel() { # KERNEL
-	local kernel=$1 out=$dir/kernels/$1 build=$dir/kernels/$1/build part files=() line log
-	for part in ${parts[$kernel]}; do
-		files+=("$configs/$part.config")
-	done
-	mkdir -p "$build"
-	log=$out/build.log
-	cat "${files[@]}" > "$out/wanted"
-	if [ -e "$out/vmlinuz" ] && cmp -s "$out/wanted" "$out/config"; then
-		return
-	fi
-	echo "$me: building $kernel"
-	rm -f "$out/vmlinuz"
-	: > "$log"
-	run make -C "$source" O="$build" tinyconfig
-	(cd "$source" && run scripts/kconfig/merge_config.sh -m -O "$build" "$build/.config" "${files[@]}")
+# Merges the fragments FILE... into the configuration of BUILD; all of them has to be in there then.
+configure() { # BUILD FILE...
+	local build=$1 line
+	shift
+	(cd "$source" && run scripts/kconfig/merge_config.sh -m -O "$build" "$build/.config" "$@")
 	run make -C "$source" O="$build" olddefconfig
 	while IFS= read -r line; do
 		case $line in
@@ -127,12 +116,32 @@ build_kernel() { # KERNEL
 		CONFIG_*) ;;
 		*) continue ;;
 		esac
-		grep -qxF "$line" "$build/.config" || die "$kernel: the kernel's configuration did not take $line"
-	done < "$out/wanted"
-	run nice -n 19 make -C "$source" O="$build" -j"${JOBS:-$(nproc)}" LOCALVERSION="-$kernel" bzImage modules_prepare
+		grep -qxF "$line" "$build/.config" || die "the configuration of $build did not take $line"
+	done < <(cat "$@")
+}
+
+build_kernel() { # KERNEL
+	local kernel=$1 out=$dir/kernels/$1 build=$dir/kernels/$1/build part files=() log=$dir/kernels/$1/build.log make
+	for part in ${parts[$kernel]}; do
+		files+=("$configs/$part.config")
+	done
+	mkdir -p "$build"
+	cat "${files[@]}" "$configs/modules.config" > "$out/wanted"
+	if [ -e "$out/vmlinuz" ] && cmp -s "$out/wanted" "$out/config"; then
+		return
+	fi
+	echo "$me: building $kernel"
+	rm -f "$out/vmlinuz"
+	: > "$log"
+	make=(nice -n 19 make -C "$source" O="$build" -j"${JOBS:-$(nproc)}" LOCALVERSION="-$kernel")
+	run make -C "$source" O="$build" tinyconfig
+	configure "$build" "${files[@]}"
+	run "${make[@]}" bzImage
 	# No module is part of this kernel: what vmlinux exports is all there is to link to.
 	cp "$build/vmlinux.symvers" "$build/Module.symvers"
 	cp "$build/arch/x86/boot/bzImage" "$out/vmlinuz.new"
+	configure "$build" "$configs/modules.config"
+	run "${make[@]}" modules_prepare
 	mv "$out/wanted" "$out/config"
 	mv "$out/vmlinuz.new" "$out/vmlinuz"
 }

@@ -5,7 +5,7 @@
 leaks=/sys/kernel/debug/kmemleak
 
 if [ -e /proc/self/fail-nth ] && [ -d /sys/kernel/debug/failslab ]; then
-	./fault /modules/covbuf.ko "$PWD/fault_client.ko" || echo "fault ended with status $?"
+	./fault "$PWD/covbuf.ko" "$PWD/fault_client.ko" || echo "fault ended with status $?"
 else
 	skip fault "this kernel has no CONFIG_FAULT_INJECTION with FAILSLAB"
 fi

@@ -18,7 +18,7 @@ function flush_report() {
 	report = ""
 }
 
-text ~ /^={40,}$/ {
+text ~ /^=+$/ && length(text) > 40 {
 	if (in_report) {
 		report = report $0 "\n"
 		flush_report()
