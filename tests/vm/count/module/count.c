@@ -3,6 +3,7 @@
  * Calls what is to be counted, between two readings of the TSC. Under qemu's -icount shift=0 that advances by one with each
  * instruction, so the difference to the same calls of functions that only return is a number of instructions.
  */
+#include <linux/fs.h>
 #include <linux/irq_work.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
