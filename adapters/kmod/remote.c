@@ -57,7 +57,7 @@ static bool start(u64 handle)
 	return started;
 }
 
-void notrace covbuf_remote_start(u64 handle)
+COVB_WARM void covbuf_remote_start(u64 handle)
 {
 	uint32_t level = covb_level_now();
 	struct covb_frame *frame;
@@ -80,7 +80,7 @@ void notrace covbuf_remote_start(u64 handle)
 }
 EXPORT_SYMBOL(covbuf_remote_start);
 
-void notrace covbuf_remote_stop(void)
+COVB_WARM void covbuf_remote_stop(void)
 {
 	uint32_t level = covb_level_now();
 	struct covb_frame *frame;

@@ -93,7 +93,7 @@ static COVBUF_NOINSTR uint64_t copy_records(struct covbuf_owner *owner, const st
 	return lost;
 }
 
-/* The same of an area that has a count. */
+/* The same of an area that has a count. Where the client has set its own to more than fits, nothing does: KCOV's rule. */
 static COVBUF_NOINSTR uint64_t copy_counted(struct covbuf_owner *owner, const struct covb_frame *from)
 {
 	const uint32_t step = from->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
@@ -102,7 +102,7 @@ static COVBUF_NOINSTR uint64_t copy_counted(struct covbuf_owner *owner, const st
 	struct run run = { .first = from->start + 1, .nr_words = nr * step };
 
 	if (count > capacity)
-		count = capacity;
+		return nr;
 	lost = copy_run(owner, &run, &count, step);
 	covb_store(&owner->records, owner->records + nr - lost);
 	/* release: as in copy_records() */

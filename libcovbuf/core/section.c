@@ -29,6 +29,11 @@ COVBUF_NOINSTR void covb_area_describe(struct covbuf_context *ctx, struct covb_f
 	struct covbuf_area *area = &covb_engine.areas[frame->area];
 	uint64_t nr_words = (uint64_t)(frame->end - frame->start);
 
+	if (COVB_PLAT_COUNTED) { /* what the merger needs; there is no other reader */
+		COVB_STORE_NEW(&area->mode, frame->mode);
+		covb_store(&area->sequence, frame->sequence);
+		return;
+	}
 	if (COVBUF_UNLIKELY(frame->kind == COVBUF_RING))
 		nr_words = (frame->mask + 1) * (frame->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1);
 	COVB_STORE_NEW(&area->nr_words, (uint32_t)nr_words);
@@ -83,13 +88,13 @@ COVBUF_NOINSTR covbuf_token covb_section_start(struct covbuf_context *ctx, struc
 	const struct covbuf_owner_slot *slot = owner->slot;
 	uint64_t sequence = covb_load_acquire(&slot->sequence);
 	uint64_t config = covb_load_acquire(&owner->config);
-	uint32_t epoch = covb_load_acquire(&owner->epoch);
+	uint32_t epoch = COVB_PLAT_COUNTED ? 0 : covb_load_acquire(&owner->epoch);
 	struct covb_frame *frame;
 
 	if (!(sequence & 1) || COVB_CONFIG_GENERATION(config) != generation ||
 	    covb_load(&slot->sequence) != sequence ||
 	    /* after the sequence: then it was one of the owner that the handle meant */
-	    (COVBUF_UNLIKELY(covb_engine.inherited) && covb_load(&slot->state) != owner->state)) {
+	    (!COVB_PLAT_COUNTED && COVBUF_UNLIKELY(covb_engine.inherited) && covb_load(&slot->state) != owner->state)) {
 		covb_count(ctx, COVBUF_LOST_UNKNOWN);
 		return 0;
 	}
@@ -101,9 +106,9 @@ COVBUF_NOINSTR covbuf_token covb_section_start(struct covbuf_context *ctx, struc
 		covb_count(ctx, COVB_PLAT_COUNTED ? COVBUF_LOST_SHUT : COVBUF_LOST_NO_AREA);
 		return 0;
 	}
-	if (COVB_CONFIG_FLAGS(config) & COVBUF_OWNER_GROW)
+	if (!COVB_PLAT_COUNTED && (COVB_CONFIG_FLAGS(config) & COVBUF_OWNER_GROW))
 		flags |= COVB_FRAME_GROW;
-	if (COVB_CONFIG_FLAGS(config) & COVBUF_OWNER_KEEP)
+	if (!COVB_PLAT_COUNTED && (COVB_CONFIG_FLAGS(config) & COVBUF_OWNER_KEEP))
 		flags |= COVB_FRAME_KEEP;
 	COVB_STORE_NEW(&frame->flags, flags);
 	frame->owner = owner->index;
@@ -111,9 +116,11 @@ COVBUF_NOINSTR covbuf_token covb_section_start(struct covbuf_context *ctx, struc
 	frame->handle = handle;
 	frame->level = covb_plat_level();
 	COVB_STORE_NEW(&frame->held, (struct covb_frame *)NULL);
-	COVB_STORE_NEW(&frame->serial, 0);
-	COVB_STORE_NEW(&frame->grown_seen, 0);
-	COVB_STORE_NEW(&frame->refusals, 0);
+	if (!COVB_PLAT_COUNTED) {
+		COVB_STORE_NEW(&frame->serial, 0);
+		COVB_STORE_NEW(&frame->grown_seen, 0);
+		COVB_STORE_NEW(&frame->refusals, 0);
+	}
 	covb_section_prepare(ctx, frame, epoch, COVB_CONFIG_FLAGS(config));
 	if (COVBUF_LIKELY(frame->kind != COVB_KIND_VOID))
 		covb_area_describe(ctx, frame);

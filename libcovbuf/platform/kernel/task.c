@@ -135,25 +135,21 @@ static void drop_idle(void)
 			drop(&tasks[i], true);
 }
 
-struct covb_task *covb_task_find(void)
+struct covb_task *covb_task_look_up(void)
 {
-	struct covb_task *task = this_cpu_read(covb_running);
+	struct covb_task *task;
 
-	if (likely(READ_ONCE(task->task) == current))
-		return task;
 	rcu_read_lock();
 	task = lookup(current);
 	rcu_read_unlock();
 	return task;
 }
 
-struct covb_task *covb_task_get(void)
+struct covb_task *covb_task_make(void)
 {
-	struct covb_task *task = this_cpu_read(covb_running);
+	struct covb_task *task;
 	unsigned long flags;
 
-	if (likely(READ_ONCE(task->task) == current))
-		return task;
 	local_irq_save(flags); /* a softirq of this task may look for it, too */
 	task = lookup(current);
 	if (!task)

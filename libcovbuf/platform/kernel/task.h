@@ -66,8 +66,22 @@ COVBUF_INLINE uint64_t covb_collects(uint32_t level)
  * covb_task_get() - the same, made where there is none; NULL: no room, counted
  * Context: task, softirq.
  */
-struct covb_task *covb_task_find(void);
-struct covb_task *covb_task_get(void);
+struct covb_task *covb_task_look_up(void);
+struct covb_task *covb_task_make(void);
+
+COVBUF_INLINE struct covb_task *covb_task_find(void)
+{
+	struct covb_task *task = this_cpu_read(covb_running);
+
+	return likely(READ_ONCE(task->task) == current) ? task : covb_task_look_up();
+}
+
+COVBUF_INLINE struct covb_task *covb_task_get(void)
+{
+	struct covb_task *task = this_cpu_read(covb_running);
+
+	return likely(READ_ONCE(task->task) == current) ? task : covb_task_make();
+}
 
 /* A softirq borrowed a task that is past its exit probe, and has ended its last section there. */
 void covb_task_left(struct covb_task *task);
