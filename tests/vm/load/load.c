@@ -122,8 +122,13 @@ static void disturb(uint64_t end_s)
 			kill(worker->pid, SIGKILL);
 			tally(&shared->nr_kills, 1);
 		}
-		if (!draw(8) && set_parameter("areas", 8 + draw(72)))
-			fail("areas cannot be set");
+		/* busy: fewer than are in use were asked for */
+		if (!draw(8)) {
+			int err = set_parameter("areas", 8 + draw(72));
+
+			if (err && err != -EBUSY)
+				fail("areas cannot be set: %s", strerror(-err));
+		}
 		reap();
 		clock_gettime(CLOCK_MONOTONIC, &now);
 	} while (going_on() && (uint64_t)now.tv_sec < end_s);
@@ -151,7 +156,8 @@ static uint64_t check_steady(struct owner *owner, uint32_t i)
 		bool own = owner->mode == KCOV_TRACE_CMP ? place == places.cmp[fn] : place == places.pc[fn];
 
 		if (!own && !shared->shifting)
-			fail("I3: record %llu of steady handle %u is %llx", (unsigned long long)k, i, (unsigned long long)place);
+			fail("I3: record %llu of steady handle %u is %llx, function %d", (unsigned long long)k, i,
+			     (unsigned long long)place, fn_of(&places, place));
 	}
 	return count;
 }

@@ -60,9 +60,12 @@ static inline void tally(uint64_t *what, uint64_t n)
 	__atomic_fetch_add(what, n, __ATOMIC_RELAXED);
 }
 
-/* script.c: a random script. *own: how many calls of the worker's own function are outside all sections. */
+/*
+ * script.c: a random script. Outside its sections it calls the function, for the account; *own: how many such calls
+ * there are.
+ */
 #define SCRIPT_OPS 160
-uint32_t script_make(struct sections_op ops[SCRIPT_OPS], uint32_t own_fn, uint64_t *own);
+uint32_t script_make(struct sections_op ops[SCRIPT_OPS], uint32_t fn, uint32_t account, uint64_t *own);
 void script_run(int device, struct sections_op *ops, uint32_t nr_ops);
 
 /* workers.c: what each process does until it is told to stop, or killed */

@@ -121,9 +121,9 @@ static struct sections_op *add_deep(struct sections_op *op, const struct scope *
 	return add_call(op, scope);
 }
 
-uint32_t script_make(struct sections_op ops[SCRIPT_OPS], uint32_t own_fn, uint64_t *own)
+uint32_t script_make(struct sections_op ops[SCRIPT_OPS], uint32_t fn, uint32_t account, uint64_t *own)
 {
-	const struct scope scope = { .fn = own_fn, .own = own };
+	const struct scope scope = { .fn = fn, .account = account, .own = own };
 	struct sections_op *op = ops;
 
 	*own = 0;

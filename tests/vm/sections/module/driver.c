@@ -381,7 +381,11 @@ free_ops:
 
 /* ---- the probe ------------------------------------------------------------------------------- */
 
-/* What an open file has the probe do. Entries are not freed while the module is there, so the probe needs no lock. */
+/*
+ * Runs after covbuf's, if that is registered first: then the switch has been announced, and has not happened yet.
+ *
+ * What an open file has the probe do. Entries are not freed while the module is there, so the probe needs no lock.
+ */
 struct probe {
 	const struct task_struct *task;
 	u32 fn;
@@ -418,7 +422,7 @@ static int probe_me(struct file *file, unsigned long fn)
 		return -EINVAL;
 	mutex_lock(&probes_lock);
 	if (!probing) {
-		err = tracepoint_probe_register_prio(sched_switch, on_switch, NULL, 0);
+		err = tracepoint_probe_register_prio(sched_switch, on_switch, NULL, INT_MIN);
 		probing = !err;
 	}
 	for (i = 0; i < NR_PROBES && !err && !probe; i++)

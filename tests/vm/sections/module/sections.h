@@ -83,7 +83,7 @@ struct sections_phase {
 #define SECTIONS_RUN _IOWR('s', 1, struct sections_run)
 #define SECTIONS_INFO _IOR('s', 2, struct sections_info)
 #define SECTIONS_PHASE _IOW('s', 3, struct sections_phase)
-/* From now on a probe of sched_switch, of lower priority than others, calls function arg when this task goes. */
+/* From now on a probe of sched_switch, after all that are there, calls function arg when this task goes. */
 #define SECTIONS_PROBE _IO('s', 4)
 
 #endif
