@@ -50,16 +50,16 @@ exec 8> "$work/.lock"
 flock -n 8 || die "another run is at work in $work; --dir gives this one a folder of its own"
 
 passed=0 failed=0 skipped=0
-exec 7> "$work/.print"
 progress() { [ ! -t 1 ] || printf '\r\033[K%s' "$*"; }
 # Prints what comes in in one piece: kernels run side by side.
 show() {
 	local text
 	text=$(cat)
-	flock 7
-	progress ''
-	printf '%s\n' "$text"
-	flock -u 7
+	(
+		flock 7
+		progress ''
+		printf '%s\n' "$text"
+	) 7> "$work/.print"
 }
 line() { printf '%-8s %-10s %-7s %s\n' "$@"; } # KERNEL TEST VERDICT DETAIL
 indent() { sed 's/^/    /'; }
@@ -239,7 +239,17 @@ run_kernel() { # KERNEL TEST...
 	done
 }
 
-# A kernel's counts come back in a file.
+# A kernel's counts come back in a file. Each job is a process group, so that the machines end when this is
+# told to.
+set -m
+end_all() {
+	local job
+	for job in $(jobs -p); do
+		kill -- "-$job"
+	done
+	exit 130
+}
+trap end_all INT TERM HUP
 run_aside() { # KERNEL TEST...
 	rm -f "$work/$1.counts"
 	(
