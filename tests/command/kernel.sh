@@ -228,6 +228,8 @@ sed -i 's/0xf.* /0x0000000000000000 /' hidden/proc/modules
 expect "hidden addresses" 1 "the kernel hides its modules' addresses" record hidden hidden x < addresses
 printf '\4\0\0\0\377\377\377\377\3\0\0\0GNU\0' > one/sys/module/demo/notes/.note.gnu.build-id
 expect "a note without an end" 0 "demo.ko\(.text\) build-id of 0 bytes" record one one x < addresses
+printf '\4\0\0\0\24\0\0\0\3\0\0\0GNU\0abcd' > one/sys/module/demo/notes/.note.gnu.build-id
+expect "a note that is cut" 0 "demo.ko\(.text\) build-id of 0 bytes" record one one x < addresses
 
 # The kernel itself, where all of it is instrumented.
 echo 'int __attribute__((no_sanitize_coverage)) __sanitizer_cov_trace_pc(void) { return 0; } void _start(void) {}' > start.c
