@@ -4,7 +4,7 @@
 #
 # Counts the instructions that covbuf.ko's hooks, sections and ioctls take on Debian's kernels, and the same of a kernel's own
 # KCOV, in guests of an emulator whose clock advances by one with each instruction. Leaves a table and JSON lines in
-# bench/results/kernel.txt and .jsonl. Two minutes. docs/kernel-speed.md explains the table.
+# bench/results/kernel.txt and .jsonl. Some minutes. docs/kernel-speed.md explains the table.
 #
 # The KCOV kernel is counted if tests/vm's cache has it (kernels/kcov); --kcov builds it there, which takes 12 minutes.
 # KERNELs (6.12-rt) leave the rest out, and nothing in bench/results/: the table is printed only.
@@ -39,13 +39,12 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 release() { # KERNEL
-	local dir=$cache/kernels/$1 name
-	name=$(basename "$(readlink -f "$dir/vmlinuz")")
-	if [ -e "$dir/build/include/config/kernel.release" ]; then
-		cat "$dir/build/include/config/kernel.release"
-	else
-		echo "${name#vmlinuz-}"
-	fi
+	local name
+	name=$(basename "$(readlink -f "$cache/kernels/$1/vmlinuz")")
+	case $name in
+	vmlinuz-*) echo "${name#vmlinuz-}" ;;
+	*) cat "$cache/kernels/$1/build/include/config/kernel.release" ;;
+	esac
 }
 
 # A virtual nanosecond for each instruction, and none while the machine is idle. One CPU: with more, they share the clock. Without
@@ -98,7 +97,7 @@ hook_full|the area is full
 hook_pc_record|a PC is recorded|1
 hook_unique_first|unique: recorded
 hook_unique_again|unique: seen before
-|comparison hook, one call
+|comparison hook, 8 bytes, one call
 hook_cmp_idle|nobody collects|=5
 hook_cmp_other|another task traces
 hook_cmp_other_mode|this task traces PCs
@@ -112,7 +111,7 @@ section_1_records|10 records|0.333
 section_100_records|10 records, one of 100 handles|0.333
 |ENABLE and DISABLE
 ioctls|the pair, less two refused ioctls
-|context switch, by a pipe
+|context switch, SCHED_FIFO, a pipe
 switch_idle|nobody collects
 switch|more while somebody collects
 '
@@ -139,13 +138,13 @@ table() {
 					continue
 				split(row[r], part, "|")
 				if (part[1] == "") {
-					printf "%s%-36s", (r > 2 ? "\n" : ""), part[2]
+					printf "%s%-37s", (r > 2 ? "\n" : ""), part[2]
 					for (k = 1; k <= nr; k++)
 						printf " %8s", kernel[k]
 					printf "  %10s  %s\n", "6.12/kcov", "target"
 					continue
 				}
-				printf "  %-34s", part[2]
+				printf "  %-35s", part[2]
 				for (k = 1; k <= nr; k++)
 					printf " %8s", of(kernel[k], part[1])
 				ours = of("6.12", part[1])

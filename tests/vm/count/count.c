@@ -338,6 +338,14 @@ static void count_ioctls(void)
 	device_close(&device, AREA_WORDS);
 }
 
+/* A fair scheduler decides by what it remembers of the last seconds; this one takes the same way each time. */
+static void schedule_as(int policy)
+{
+	const struct sched_param param = { .sched_priority = policy == SCHED_FIFO };
+
+	check(!sched_setscheduler(0, policy, &param), "sched_setscheduler");
+}
+
 /* A process on this CPU that is woken by what it reads, and answers. */
 struct peer {
 	int to, from;
@@ -370,12 +378,6 @@ static void stop_peer(struct peer *peer)
 	close(peer->to);
 	close(peer->from);
 	waitpid(peer->pid, NULL, 0);
-}
-
-/* What a scheduler remembers of the last seconds decides which way it takes. */
-static void settle(void)
-{
-	sleep(2);
 }
 
 /* There and back is two switches, with the reads and writes of the pipes. Returns the instructions of one. */
@@ -446,16 +448,18 @@ int main(void)
 	count_hook("hook_cmp_idle", &cmp, NULL, 0, 0);
 	count_section("section_idle", handle_of(0), 0, NULL, 0);
 	wrong_where = "switches";
+	schedule_as(SCHED_FIFO);
 	peer = start_peer();
-	settle();
 	print("switch_idle", count_switches(&peer));
+	schedule_as(SCHED_OTHER);
 
 	wrong_where = "another task traces";
 	pid = start_tracer(KCOV_TRACE_PC);
 	hook_while_other_traces(NULL);
 	wrong_where = "switches";
-	settle();
+	schedule_as(SCHED_FIFO);
 	print("switch_collecting", count_switches(&peer));
+	schedule_as(SCHED_OTHER);
 	stop_tracer(pid);
 	stop_peer(&peer);
 
