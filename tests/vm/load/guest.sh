@@ -6,8 +6,11 @@ rounds=2 seconds=4
 for round in $(seq $rounds); do
 	seed=$(awk '{ print $1 * 100 }' /proc/uptime)
 	echo "round $round, seed $seed"
-	load_covbuf && insmod sections.ko || break
-	expect "round/$round" ./load --seed "$seed" --seconds $seconds $([ $((round % 2)) = 1 ] || echo --shifting) || break
+	shifting=--shifting
+	[ $((round % 2)) = 0 ] || shifting=
+	load_covbuf || break
+	insmod sections.ko || break
+	expect "round/$round" ./load --seed "$seed" --seconds $seconds $shifting || break
 	rmmod sections
 	expect "rest/$round" at_rest
 	unload_covbuf || break
