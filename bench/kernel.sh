@@ -175,6 +175,7 @@ qemu=$(qemu-system-x86_64 --version | head -1)
 compiler=$(gcc-12 --version | head -1)
 machine=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -1)
 commit=$(git -C "$source" rev-parse --short HEAD 2> /dev/null || echo none)
+git -C "$source" diff --quiet HEAD -- adapters/kmod include libcovbuf tests/vm 2> /dev/null || commit="$commit and changes"
 {
 	echo "Instructions. $date, on $machine, $qemu, $compiler, commit $commit"
 	for kernel in "${kernels[@]}"; do
