@@ -54,8 +54,8 @@ ends_with() { # STATUS COMMAND...
 	return 1
 }
 
-mkdir -p /tmp/work/path
-cd /tmp/work || exit
+mkdir -p /tmp/try
+cd /tmp/try || exit
 # Of the command the main thread is recorded, and nothing that it starts: the shell itself writes.
 printf '#!/bin/sh\nprintf "*" > /dev/lines\n' > write.sh
 # shellcheck disable=SC2016
@@ -136,7 +136,7 @@ wait
 # Who may not.
 mkdir -p /etc
 echo 'nobody:x:65534:65534::/:/bin/sh' > /etc/passwd
-chmod 1777 /tmp/work
+chmod 1777 /tmp/try
 refuse not-root "only root may use it" su -s /bin/sh -c "$here/lib/ld-linux-x86-64.so.2 --library-path $here/lib $here/covbuf.bin kernel -o x true" nobody
 echo 2 > /proc/sys/kernel/kptr_restrict
 refuse hidden-addresses "kernel.kptr_restrict" covbuf kernel -o hidden ./write.sh
