@@ -159,59 +159,61 @@ void notrace __sanitizer_cov_trace_pc(void)
 }
 EXPORT_SYMBOL(__sanitizer_cov_trace_pc);
 
-static __always_inline void trace_cmp(u64 type, u64 arg1, u64 arg2, unsigned long ip)
-{
-	if (static_branch_unlikely(&covb_hooks_plain))
-		store_cmp(this_cpu_read(covb_running), type, arg1, arg2, ip);
-	else if (static_branch_unlikely(&covb_hooks_special))
-		trace_cmp_special(this_cpu_read(covb_running), type, arg1, arg2, ip);
-}
+/* A macro: the operands are widened where somebody collects, and not before. */
+#define TRACE_CMP(type, arg1, arg2)                                                                \
+	do {                                                                                       \
+		if (static_branch_unlikely(&covb_hooks_plain))                                     \
+			store_cmp(this_cpu_read(covb_running), (type), (arg1), (arg2), _RET_IP_);  \
+		else if (static_branch_unlikely(&covb_hooks_special))                              \
+			trace_cmp_special(this_cpu_read(covb_running), (type), (arg1), (arg2),     \
+					  _RET_IP_);                                               \
+	} while (0)
 
 void notrace __sanitizer_cov_trace_cmp1(u8 arg1, u8 arg2)
 {
-	trace_cmp(COVBUF_CMP_SIZE(0), arg1, arg2, _RET_IP_);
+	TRACE_CMP(COVBUF_CMP_SIZE(0), arg1, arg2);
 }
 EXPORT_SYMBOL(__sanitizer_cov_trace_cmp1);
 
 void notrace __sanitizer_cov_trace_cmp2(u16 arg1, u16 arg2)
 {
-	trace_cmp(COVBUF_CMP_SIZE(1), arg1, arg2, _RET_IP_);
+	TRACE_CMP(COVBUF_CMP_SIZE(1), arg1, arg2);
 }
 EXPORT_SYMBOL(__sanitizer_cov_trace_cmp2);
 
 void notrace __sanitizer_cov_trace_cmp4(u32 arg1, u32 arg2)
 {
-	trace_cmp(COVBUF_CMP_SIZE(2), arg1, arg2, _RET_IP_);
+	TRACE_CMP(COVBUF_CMP_SIZE(2), arg1, arg2);
 }
 EXPORT_SYMBOL(__sanitizer_cov_trace_cmp4);
 
 void notrace __sanitizer_cov_trace_cmp8(u64 arg1, u64 arg2)
 {
-	trace_cmp(COVBUF_CMP_SIZE(3), arg1, arg2, _RET_IP_);
+	TRACE_CMP(COVBUF_CMP_SIZE(3), arg1, arg2);
 }
 EXPORT_SYMBOL(__sanitizer_cov_trace_cmp8);
 
 void notrace __sanitizer_cov_trace_const_cmp1(u8 arg1, u8 arg2)
 {
-	trace_cmp(COVBUF_CMP_SIZE(0) | COVBUF_CMP_CONST, arg1, arg2, _RET_IP_);
+	TRACE_CMP(COVBUF_CMP_SIZE(0) | COVBUF_CMP_CONST, arg1, arg2);
 }
 EXPORT_SYMBOL(__sanitizer_cov_trace_const_cmp1);
 
 void notrace __sanitizer_cov_trace_const_cmp2(u16 arg1, u16 arg2)
 {
-	trace_cmp(COVBUF_CMP_SIZE(1) | COVBUF_CMP_CONST, arg1, arg2, _RET_IP_);
+	TRACE_CMP(COVBUF_CMP_SIZE(1) | COVBUF_CMP_CONST, arg1, arg2);
 }
 EXPORT_SYMBOL(__sanitizer_cov_trace_const_cmp2);
 
 void notrace __sanitizer_cov_trace_const_cmp4(u32 arg1, u32 arg2)
 {
-	trace_cmp(COVBUF_CMP_SIZE(2) | COVBUF_CMP_CONST, arg1, arg2, _RET_IP_);
+	TRACE_CMP(COVBUF_CMP_SIZE(2) | COVBUF_CMP_CONST, arg1, arg2);
 }
 EXPORT_SYMBOL(__sanitizer_cov_trace_const_cmp4);
 
 void notrace __sanitizer_cov_trace_const_cmp8(u64 arg1, u64 arg2)
 {
-	trace_cmp(COVBUF_CMP_SIZE(3) | COVBUF_CMP_CONST, arg1, arg2, _RET_IP_);
+	TRACE_CMP(COVBUF_CMP_SIZE(3) | COVBUF_CMP_CONST, arg1, arg2);
 }
 EXPORT_SYMBOL(__sanitizer_cov_trace_const_cmp8);
 
@@ -240,6 +242,6 @@ void notrace __sanitizer_cov_trace_switch(u64 value, void *cases)
 		return;
 	}
 	for (u64 i = 0; i < words[0]; i++)
-		trace_cmp(type, words[2 + i], value, _RET_IP_);
+		TRACE_CMP(type, words[2 + i], value);
 }
 EXPORT_SYMBOL(__sanitizer_cov_trace_switch);

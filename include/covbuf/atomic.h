@@ -47,6 +47,9 @@
 /* Full fence: hwsync on POWER, a locked instruction on x86. */
 #define covb_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
+/* The same, behind a compare-and-swap that succeeded. */
+#define covb_mb_after_cas() covb_mb()
+
 /*
  * Same CPU only: keeps the compiler from moving accesses across it, costs nothing. Not a signal fence:
  * clang makes a hwsync of that on POWER.

@@ -327,6 +327,7 @@ bool covb_queue_claim(uint32_t area, struct covb_frame *frame);
 /* merge.c */
 void covb_target_clear(struct covbuf_owner *owner);
 void covb_merge(struct covbuf_owner *owner);
+bool covb_merge_one(struct covbuf_context *ctx, struct covbuf_owner *owner, struct covb_frame *frame);
 void covb_merge_wait(struct covbuf_owner *owner);
 void covb_merge_leave(struct covbuf_context *ctx, uint32_t before);
 

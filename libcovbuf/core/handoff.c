@@ -19,8 +19,6 @@ static COVBUF_NOINSTR bool is_empty(const struct covb_frame *frame, const uint64
 {
 	uint64_t found = 0;
 
-	if (COVB_PLAT_COUNTED)
-		return !covb_load(&frame->start[0]);
 	if (frame->kind != COVBUF_LINEAR || cursor != frame->start || (frame->flags & COVB_FRAME_DIRTY))
 		return false;
 #pragma GCC unroll 8
@@ -98,6 +96,32 @@ static COVB_RARE void deliver_chain(struct covbuf_context *ctx, struct covb_fram
 	}
 }
 
+/*
+ * Counted areas: into the target at once, where nobody else is at it; else by the queue, to whoever is. An
+ * owner has no other collector.
+ */
+static COVBUF_NOINSTR void deliver_counted(struct covbuf_context *ctx, struct covb_frame *frame)
+{
+	struct covbuf_owner *owner = &covb_engine.owners[frame->owner];
+	struct covbuf_area *area = &covb_engine.areas[frame->area];
+	uint64_t flag = frame->flag;
+
+	if (covb_load(&owner->slot->sequence) != frame->sequence) {
+		covb_pool_discard(ctx, frame, covb_counter(ctx, COVBUF_LOST_STALE));
+		return;
+	}
+	if (COVBUF_LIKELY(covb_merge_one(ctx, owner, frame))) {
+		covb_pool_give(ctx, frame);
+		return;
+	}
+	COVB_STORE_NEW(&area->mode, frame->mode);
+	covb_store(&area->sequence, frame->sequence);
+	/* from here on the frame may be another's */
+	covb_flag_move(area, &flag, covb_engine.proc, COVBUF_AREA_QUEUED);
+	covb_queue_push(owner->slot, covb_engine.areas, (uint32_t)(area - covb_engine.areas));
+	covb_merge(owner);
+}
+
 /* Hand over a frame that was popped, with all that filled up before it. cursor: where its own stood. */
 COVBUF_NOINSTR void covb_handoff(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t *cursor)
 {
@@ -108,8 +132,13 @@ COVBUF_NOINSTR void covb_handoff(struct covbuf_context *ctx, struct covb_frame *
 		covb_void_give(frame);
 		return;
 	}
-	if (COVB_PLAT_COUNTED && (flags & COVB_FRAME_LOCAL)) {
-		covb_local_stopped(frame); /* its words are the owner's target */
+	if (COVB_PLAT_COUNTED) {
+		if (flags & COVB_FRAME_LOCAL)
+			covb_local_stopped(frame); /* its words are the owner's target */
+		else if (covb_load(&frame->start[0]))
+			deliver_counted(ctx, frame);
+		else
+			covb_pool_give(ctx, frame);
 		return;
 	}
 	if (!frame->held && is_empty(frame, cursor)) {

@@ -180,38 +180,76 @@ static COVBUF_NOINSTR bool may_merge(const struct covbuf_owner *owner)
 	return COVB_PLAT_COUNTED || covb_load(&owner->target);
 }
 
+/* Set the merge flag. False: somebody has it, who will look at the queue before leaving it. *before: for end_merge(). */
+static COVBUF_NOINSTR bool begin_merge(struct covbuf_owner *owner, struct covb_context_private *priv, uint32_t *before)
+{
+	uint32_t nobody = 0;
+
+	if (covb_load(&owner->slot->merging))
+		return false;
+	*before = set_merging(priv, owner->index + 1);
+	/* acquire: partner is the release in end_merge(); the last merger's words and count are there */
+	if (!covb_cas_acquire(&owner->slot->merging, &nobody, merger(priv))) {
+		set_merging(priv, *before);
+		return false;
+	}
+	/*
+	 * Full fence: partner is the one in covb_merge_wait(). Either the one who disables sees that we
+	 * merge, or we see the sequence that it raised, and drop what we find.
+	 */
+	covb_mb_after_cas();
+	return true;
+}
+
+/* Returns whether something is queued by now. */
+static COVBUF_NOINSTR bool end_merge(struct covbuf_owner *owner, struct covb_context_private *priv, uint32_t before)
+{
+	covb_store_release(&owner->slot->merging, 0);
+	set_merging(priv, before);
+	covb_mb(); /* partner: the fence in covb_merge(), in whoever pushed and found the flag set */
+	return covb_load(&owner->slot->queue);
+}
+
 /* Merge what is queued, unless somebody is at it. Any level. */
 COVB_LONG void covb_merge(struct covbuf_owner *owner)
 {
 	struct covbuf_context *ctx = covb_plat_context();
 	struct covb_context_private *priv = ctx ? covb_load(&ctx->priv) : NULL;
+	uint32_t before;
 
-	for (;;) {
-		uint32_t nobody = 0, before;
-
-		covb_mb(); /* partner: the fence below, in whoever clears the flag */
-		if (covb_load(&owner->slot->merging) || !may_merge(owner))
+	do {
+		covb_mb(); /* partner: the fence in end_merge(), in whoever clears the flag */
+		if (!may_merge(owner) || !begin_merge(owner, priv, &before))
 			return;
-		before = set_merging(priv, owner->index + 1);
-		/* acquire: partner is the release below; the last merger's words and count are there */
-		if (!covb_cas_acquire(&owner->slot->merging, &nobody, merger(priv))) {
-			set_merging(priv, before);
-			return;
-		}
-		/*
-		 * Full fence: partner is the one in covb_merge_wait(). Either the one who disables sees that we
-		 * merge, or we see the sequence that it raised, and drop what we find.
-		 */
-		covb_mb();
 		/* the owner may have been dropped, and made anew without a target, before we had the flag */
 		if (may_merge(owner))
 			merge_queue(owner);
-		covb_store_release(&owner->slot->merging, 0);
-		set_merging(priv, before);
-		covb_mb(); /* partner: the fence above, in whoever pushed and found the flag set */
-		if (!covb_load(&owner->slot->queue))
-			return;
+	} while (end_merge(owner, priv, before));
+}
+
+/*
+ * Counted areas: merge one that was popped and is still its holder's; its count is 0 then. False: somebody
+ * merges, or something is queued, behind which it belongs.
+ */
+COVBUF_NOINSTR bool covb_merge_one(struct covbuf_context *ctx, struct covbuf_owner *owner, struct covb_frame *frame)
+{
+	struct covb_context_private *priv = ctx->priv;
+	uint64_t lost;
+	uint32_t before;
+
+	if (covb_load(&owner->slot->queue) || !begin_merge(owner, priv, &before))
+		return false;
+	if (covb_load(&owner->slot->sequence) == frame->sequence) {
+		lost = copy_counted(owner, frame);
+		if (COVBUF_UNLIKELY(lost))
+			covb_fetch_add(&owner->slot->merge_lost, lost);
+	} else {
+		covb_fetch_add(&owner->slot->stale, covb_load(&frame->start[0]));
 	}
+	covb_store(&frame->start[0], 0);
+	if (end_merge(owner, priv, before))
+		covb_merge(owner);
+	return true;
 }
 
 /*

@@ -29,11 +29,6 @@ COVBUF_NOINSTR void covb_area_describe(struct covbuf_context *ctx, struct covb_f
 	struct covbuf_area *area = &covb_engine.areas[frame->area];
 	uint64_t nr_words = (uint64_t)(frame->end - frame->start);
 
-	if (COVB_PLAT_COUNTED) { /* what the merger needs; there is no other reader */
-		COVB_STORE_NEW(&area->mode, frame->mode);
-		covb_store(&area->sequence, frame->sequence);
-		return;
-	}
 	if (COVBUF_UNLIKELY(frame->kind == COVBUF_RING))
 		nr_words = (frame->mask + 1) * (frame->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1);
 	COVB_STORE_NEW(&area->nr_words, (uint32_t)nr_words);
@@ -115,14 +110,15 @@ COVBUF_NOINSTR covbuf_token covb_section_start(struct covbuf_context *ctx, struc
 	frame->sequence = sequence;
 	frame->handle = handle;
 	frame->level = covb_plat_level();
-	COVB_STORE_NEW(&frame->held, (struct covb_frame *)NULL);
 	if (!COVB_PLAT_COUNTED) {
+		COVB_STORE_NEW(&frame->held, (struct covb_frame *)NULL);
 		COVB_STORE_NEW(&frame->serial, 0);
 		COVB_STORE_NEW(&frame->grown_seen, 0);
 		COVB_STORE_NEW(&frame->refusals, 0);
 	}
 	covb_section_prepare(ctx, frame, epoch, COVB_CONFIG_FLAGS(config));
-	if (COVBUF_LIKELY(frame->kind != COVB_KIND_VOID))
+	/* counted: what the merger needs to know of an area is written down when it is queued */
+	if (!COVB_PLAT_COUNTED && COVBUF_LIKELY(frame->kind != COVB_KIND_VOID))
 		covb_area_describe(ctx, frame);
 	covb_context_push(ctx, frame);
 	return frame->token;

@@ -30,6 +30,7 @@
 #define covb_wmb() smp_wmb()
 #define covb_rmb() smp_rmb()
 #define covb_mb() smp_mb()
+#define covb_mb_after_cas() smp_mb__after_atomic()
 #define covb_barrier() barrier()
 
 COVBUF_INLINE COVBUF_NOINSTR bool covb_local_cas(uint64_t *p, uint64_t old, uint64_t v)
