@@ -50,10 +50,11 @@ subdir-ccflags-y += -DCOVBUF_KMOD
 
 # From here on scripts/Makefile.lib does for this module what it does on a kernel with KCOV: it adds
 # CFLAGS_KCOV to each object that is not left out, and tells objtool. The module's C code still sees a kernel
-# without, since autoconf.h says so. clang leaves out blocks that others imply, unless it is told no-prune.
+# without, since autoconf.h says so. clang leaves out blocks that others imply, unless it is told no-prune; gcc
+# makes a jump of a hook's call at a function's end, from which the hook would record the caller.
 CONFIG_KCOV := y
 ifeq ($(origin CFLAGS_KCOV),undefined)
-CFLAGS_KCOV := -fsanitize-coverage=trace-pc,trace-cmp
+CFLAGS_KCOV := -fno-optimize-sibling-calls -fsanitize-coverage=trace-pc,trace-cmp
 CFLAGS_KCOV := $(or $(call cc-option,$(CFLAGS_KCOV)$(comma)no-prune),$(CFLAGS_KCOV))
 endif
 

@@ -59,11 +59,12 @@ static bool start(u64 handle)
 
 COVB_WARM void covbuf_remote_start(u64 handle)
 {
-	uint32_t level = covb_level_now();
 	struct covb_frame *frame;
+	uint32_t level;
 
 	if (!static_branch_unlikely(&covb_collecting))
 		return;
+	level = covb_level_now();
 	if (!covb_level_collects(level)) {
 		this_cpu_inc(covb_cpu.level);
 		return;
@@ -82,11 +83,14 @@ EXPORT_SYMBOL(covbuf_remote_start);
 
 COVB_WARM void covbuf_remote_stop(void)
 {
-	uint32_t level = covb_level_now();
 	struct covb_frame *frame;
 	struct covb_task *task;
+	uint32_t level;
 
-	if (!static_branch_unlikely(&covb_collecting) || !covb_level_collects(level))
+	if (!static_branch_unlikely(&covb_collecting))
+		return;
+	level = covb_level_now();
+	if (!covb_level_collects(level))
 		return;
 	rcu_read_lock();
 	task = covb_task_find();

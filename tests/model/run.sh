@@ -34,7 +34,7 @@ check() {
 		return
 	fi
 	seconds=$SECONDS
-	(ulimit -v 3000000; timeout 120 ./pan -m200000 -n -w22 >pan.log 2>&1)
+	(ulimit -v 3000000; timeout 600 ./pan -m200000 -n -w22 >pan.log 2>&1)
 	errors=$(sed -n 's/.*errors: \([0-9]*\).*/\1/p' pan.log)
 	states=$(awk '/states, stored/ { print $1; exit }' pan.log)
 	if grep -q 'max search depth too small\|out of memory\|Search not completed' pan.log && [ "$errors" = 0 ]; then
