@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The engine, as covbuf.ko has it: adapters/kmod/engine.c without how modules start sections. */
+#include "world.h"
+
+#include "libcovbuf/core/handle.c"
+#include "libcovbuf/core/pool.c"
+#include "libcovbuf/core/counted.c"
+#include "libcovbuf/core/context.c"
+#include "libcovbuf/core/handoff.c"
+#include "libcovbuf/core/merge.c"
+#include "libcovbuf/core/section.c"
+#include "libcovbuf/core/owner.c"
