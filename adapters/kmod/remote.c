@@ -75,7 +75,7 @@ COVB_WARM void covbuf_remote_start(u64 handle)
 	} else {
 		frame = frame_below(covb_task_find(), level);
 		if (frame)
-			frame->misses++;
+			covb_missed_start(frame);
 	}
 	rcu_read_unlock();
 }
@@ -96,7 +96,7 @@ COVB_WARM void covbuf_remote_stop(void)
 	task = covb_task_find();
 	frame = frame_below(task, level);
 	if (frame && frame->misses) {
-		frame->misses--;
+		covb_missed_stop(&task->ctx, frame);
 	} else if (frame && !(frame->flags & COVB_FRAME_LOCAL)) {
 		covb_section_stop(&task->ctx, frame->token);
 		covb_task_left(task);

@@ -39,6 +39,7 @@ COVBUF_NOINSTR void covb_frame_prepare(struct covb_frame *frame, uint32_t mode, 
 	frame->mode = (uint8_t)mode;
 	frame->kind = (uint8_t)kind;
 	frame->misses = 0;
+	frame->refused_at = 0;
 	frame->unique.seen = NULL;
 	if (kind == COVB_KIND_VOID) {
 		frame->start = covb_void_word;
@@ -57,7 +58,7 @@ COVBUF_NOINSTR bool covb_void_again(struct covbuf_context *ctx, struct covb_fram
 	if (!top || top->kind != COVB_KIND_VOID || top->mode != frame->mode || top->level != covb_plat_level())
 		return false;
 	covb_void_give(frame);
-	top->misses++;
+	covb_missed_start(top);
 	return true;
 }
 
@@ -84,6 +85,55 @@ static COVBUF_NOINSTR void set_open(struct covbuf_context *ctx, const struct cov
 	covb_barrier(); /* same CPU: changed, then opened */
 	for (uint32_t i = 0; i < COVBUF_NR_MODES; i++)
 		covb_store(&ctx->cursor[i], open->cursor[i]);
+}
+
+/* A start that pushed no frame is remembered where it would have stood. */
+COVBUF_NOINSTR void covb_missed_start(struct covb_frame *frame)
+{
+	frame->misses++;
+	frame->refused_modes = frame->refused_modes << 1 | (frame->refused_modes & 1);
+}
+
+static COVBUF_NOINSTR void count_only(struct covbuf_context *ctx, struct covb_frame *top)
+{
+	struct covb_open open = {
+		.cursor = { covb_shut_word, covb_shut_word }, .collects = covb_plat_collects(top->level),
+	};
+
+	open.cursor[top->refused_modes & 1] = covb_void_word;
+	set_open(ctx, &open, top);
+}
+
+/*
+ * A section that finds not even a frame: until its stop what is on top counts what it is given as lost, as a
+ * frame without an area would, and records nothing. So do sections within it, each in its own mode, if no more
+ * than 64 nest. False: nothing of this level is on top.
+ */
+COVBUF_NOINSTR bool covb_refuse(struct covbuf_context *ctx, uint32_t mode)
+{
+	struct covb_frame *top = covb_load(&ctx->top);
+
+	if (!top || top->level != covb_plat_level())
+		return false;
+	covb_missed_start(top);
+	top->refused_modes = (top->refused_modes & ~1ull) | mode;
+	if (!top->refused_at) {
+		top->refused_at = top->misses;
+		read_open(ctx, &top->refused);
+	}
+	count_only(ctx, top);
+	return true;
+}
+
+COVBUF_NOINSTR void covb_missed_stop(struct covbuf_context *ctx, struct covb_frame *frame)
+{
+	frame->refused_modes >>= 1;
+	if (frame->misses-- == frame->refused_at) {
+		frame->refused_at = 0;
+		set_open(ctx, &frame->refused, frame);
+	} else if (frame->refused_at) {
+		count_only(ctx, frame);
+	}
 }
 
 COVBUF_NOINSTR void covb_context_push(struct covbuf_context *ctx, struct covb_frame *frame)

@@ -72,8 +72,17 @@ struct covb_frame {
 	uint64_t *start;	/* where the cursor begins; COUNTED: the count; RING and void: the trap words */
 	uint64_t *end;		/* first guard word; COUNTED: behind the last word */
 	struct covb_frame *prev; /* frame it interrupted */
-	struct covb_frame *held; /* full frames of the same section, latest first */
-	uint64_t *saved;	/* where its own cursor stood when another frame was pushed on it; at first its start */
+	union {
+		struct {
+			struct covb_frame *held; /* full frames of the same section, latest first */
+			uint64_t *saved;	 /* where its own cursor stood when another frame was pushed on it; at first its start */
+			/* RING: words and index mask, the writer's index, the consumer's position word. */
+			uint64_t *ring;
+			uint64_t mask, index;
+			uint64_t *position;
+		};
+		struct covb_open refused; /* COUNTED: what collected when a section found neither area nor frame */
+	};
 	struct covb_unique unique;	 /* what the context gets with this frame */
 	struct covb_unique saved_unique; /* what it had */
 	uint64_t flag;		/* the area's, as this holder set it; void: 1 in use, 0 not */
@@ -90,15 +99,13 @@ struct covb_frame {
 	uint8_t mode, kind;
 	uint8_t area_class;
 	uint8_t wanted_kind;	/* void: of the area that there was none of */
-	/* RING: words and index mask, the writer's index, the consumer's position word. */
-	uint64_t *ring;
-	uint64_t mask, index;
-	uint64_t *position;
 	/* COUNTED */
 	struct covb_open interrupted;
 	uint64_t limit_words;	/* of the area that may be used, count included */
 	uint64_t count_at_start; /* over a target: its count when the frame was pushed */
 	uint32_t misses;	/* starts above it that pushed no frame, and are still to be stopped */
+	uint32_t refused_at;	/* misses when the frame was shut for one that found neither area nor frame; 0: it is not */
+	uint64_t refused_modes;	/* what is counted as lost since then: a bit for each start, the latest lowest */
 } __attribute__((__aligned__(COVBUF_LINE_BYTES))); /* neighbours are different threads' */
 
 /* Private half of a context, one per context slot; type-stable. */
@@ -233,6 +240,9 @@ void covb_section_prepare(struct covbuf_context *ctx, struct covb_frame *frame, 
 /* counted.c */
 extern COVBUF_HIDDEN uint64_t covb_shut_word[1], covb_void_word[1];
 bool covb_void_again(struct covbuf_context *ctx, struct covb_frame *frame);
+bool covb_refuse(struct covbuf_context *ctx, uint32_t mode);
+void covb_missed_start(struct covb_frame *frame);
+void covb_missed_stop(struct covbuf_context *ctx, struct covb_frame *frame);
 void covb_local_stopped(struct covb_frame *frame);
 
 /* stack.c */

@@ -96,6 +96,8 @@ COVBUF_NOINSTR covbuf_token covb_section_start(struct covbuf_context *ctx, struc
 	frame = get_frame(ctx, config);
 	if (COVB_PLAT_COUNTED && frame && frame->kind == COVB_KIND_VOID && covb_void_again(ctx, frame))
 		return covb_load(&ctx->top)->token;
+	if (COVB_PLAT_COUNTED && !frame && covb_refuse(ctx, COVB_CONFIG_MODE(config)))
+		return covb_load(&ctx->top)->token;
 	if (!frame) {
 		/* counted: NO_AREA counts records only there */
 		covb_count(ctx, COVB_PLAT_COUNTED ? COVBUF_LOST_SHUT : COVBUF_LOST_NO_AREA);
