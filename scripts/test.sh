@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# test.sh [--quick] [--no-install] [--dir DIR]
+# test.sh [--quick | --long] [--kcov] [--no-install] [--dir DIR]
 #
 # Everything that can be checked on one machine: builds with gcc and with clang, warnings being errors;
 # every test of the gcc build (units, command, sancov, model, litmus, stress, real programs, examples,
@@ -8,6 +8,8 @@
 # sanitizers; mutants. The last line is "N passed, N failed, N skipped", and the status is not 0 if anything
 # failed. Three quarters of an hour on two cores.
 #   --quick       no real programs, stress, models, virtual machines, sanitizers or mutants: a few minutes
+#   --long        the load on covbuf.ko for minutes on each kernel, and its mutants
+#   --kcov        the program that tests KCOV's ABI runs on a kernel with KCOV, too, which is built first
 #   --no-install  the packages are there
 #   --dir DIR     build there instead of in build-test/
 set -u
@@ -15,13 +17,17 @@ set -o pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 dir=$top/build-test
 quick=
+long=
+kcov=
 install=1
 while [ $# -gt 0 ]; do
 	case $1 in
 	--quick) quick=1 ;;
+	--long) long=--long ;;
+	--kcov) kcov=1 ;;
 	--no-install) install= ;;
 	--dir) dir=${2:?--dir needs a folder} && shift ;;
-	-h | --help) sed -n '3,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
+	-h | --help) sed -n '3,15s/^# \{0,1\}//p' "$0"; exit 0 ;;
 	*) echo "test.sh: there is no option '$1'; see --help" >&2; exit 2 ;;
 	esac
 	shift
@@ -136,7 +142,17 @@ if build clang clang-19 clang++-19; then
 fi
 if [ -z "$quick" ]; then
 	run_script vm-harness "virtual machines: each kind of failure is noticed" "$top/tests/vm/harness/check.sh" --dir "$dir/vm-harness"
-	run_script vm "covbuf.ko in virtual machines" "$top/tests/vm/run.sh" --dir "$dir/vm"
+	run_script vm "covbuf.ko in virtual machines" "$top/tests/vm/run.sh" $long --dir "$dir/vm"
+	if [ -n "$kcov" ]; then
+		step "a kernel with KCOV"
+		cache=${COVBUF_VM_CACHE:-$top/build-vm}
+		if "$top/scripts/build-kcov-kernel.sh" "$cache/kernels/kcov" > "$dir/kcov.log" 2>&1; then
+			run_script vm-kcov "KCOV's ABI on KCOV itself" "$top/tests/vm/run.sh" --dir "$dir/vm-kcov" --kernel kcov abi
+		else
+			fail "the KCOV kernel cannot be built, see $dir/kcov.log"
+		fi
+	fi
+	[ -z "$long" ] || run_script vm-mutants "covbuf.ko: each test can fail" "$top/tests/vm/mutants/run.sh"
 	run_script sanitizers "sanitizers" "$top/scripts/test-sanitizers.sh"
 	run_script mutants "mutants: each test can fail" "$top/scripts/test-mutants.sh"
 fi
