@@ -10,7 +10,7 @@
  *
  * The world defines, before it includes this:
  *
- *   world_failed()    write down that an expectation did not hold; any level
+ *   world_failed()    write down that an expectation did not hold, and what was found instead; any level
  *   world_context()   the caller's context; any level
  *   world_trace_pc(), world_trace_cmp()  record, as instrumented code of this world does
  *   world_lost()      what this world counts outside the engine's tables
@@ -195,7 +195,8 @@ static inline bool vectors_begin(void)
 {
 	struct covbuf_context *ctx = world_context();
 
-	vectors.nr_free = free_area_count();
+	vectors.pc = vectors.cmp = NULL;
+	vectors.nr_free = vectors.nr_free_now = free_area_count();
 	vectors.nr_taken = 0;
 	if (!ctx || !COVB_EXPECT(covb_context_open(ctx)) || !COVB_EXPECT(vectors.nr_free >= NR_AREAS) ||
 	    !COVB_EXPECT(vectors.nr_free < MANY_AREAS))
