@@ -47,7 +47,7 @@ status=0
 watchdogs="watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=60"
 timeout --foreground -k 5 "$limit" qemu-system-x86_64 -M q35 -m "$memory" -smp "$cpus" "${machine[@]}" -nodefaults \
 	-display none -no-reboot -kernel "$dir/vmlinuz" -initrd "$2" \
-	-append "console=ttyS0 panic=-1 oops=panic printk.devkmsg=on $watchdogs $append" \
+	-append "console=ttyS0 panic=-1 oops=panic printk.devkmsg=on no_timer_check $watchdogs $append" \
 	-serial "file:$console" -serial null -device pci-serial,chardev=report < /dev/null || status=$?
 
 if [ -z "$keep" ]; then

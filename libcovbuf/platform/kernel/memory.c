@@ -263,7 +263,7 @@ static int resize_locked(uint32_t nr_areas)
 		return remove_areas(nr - nr_areas) == nr - nr_areas ? 0 : -EBUSY;
 	if (!covb_memory_for((nr_areas - nr) * covbuf_class_bytes(pool_class)))
 		return -ENOMEM;
-	for (; nr < nr_areas && !err; nr++)
+	for (; nr < nr_areas && !err; nr += !err)
 		err = add_area();
 	if (err)
 		remove_areas(nr - before);

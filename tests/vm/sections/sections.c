@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <sched.h>
 #include <signal.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 
 #include "model.h"
@@ -772,6 +773,7 @@ static void run_case(uint32_t i)
 int main(int argc, char **argv)
 {
 	const char *other, *only = NULL;
+	struct utsname kernel;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (int i = 1; i + 1 < argc; i += 2)
@@ -781,7 +783,8 @@ int main(int argc, char **argv)
 			nr_scripts = atoi(argv[i + 1]);
 		else if (!strcmp(argv[i], "--case"))
 			only = argv[i + 1];
-	is_rt = !access("/sys/kernel/realtime", F_OK);
+	uname(&kernel);
+	is_rt = strstr(kernel.version, "PREEMPT_RT") || strstr(kernel.version, "PREEMPT RT");
 	sections = open("/dev/sections", O_RDWR | O_CLOEXEC);
 	if (sections < 0)
 		die("sections", "cannot open /dev/sections");

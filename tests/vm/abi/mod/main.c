@@ -32,12 +32,12 @@ u64 covbuf_common_handle(void);
 void __sanitizer_cov_trace_cmp1(u8 a, u8 b);
 void __sanitizer_cov_trace_cmp2(u16 a, u16 b);
 void __sanitizer_cov_trace_cmp4(u32 a, u32 b);
-void __sanitizer_cov_trace_cmp8(u64 a, u64 b);
+void __sanitizer_cov_trace_cmp8(unsigned long a, unsigned long b);
 void __sanitizer_cov_trace_const_cmp1(u8 a, u8 b);
 void __sanitizer_cov_trace_const_cmp2(u16 a, u16 b);
 void __sanitizer_cov_trace_const_cmp4(u32 a, u32 b);
-void __sanitizer_cov_trace_const_cmp8(u64 a, u64 b);
-void __sanitizer_cov_trace_switch(u64 value, void *cases);
+void __sanitizer_cov_trace_const_cmp8(unsigned long a, unsigned long b);
+void __sanitizer_cov_trace_switch(unsigned long value, void *cases);
 #endif
 
 /* One job at a time; a held one is beside it. */
