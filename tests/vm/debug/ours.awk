@@ -2,7 +2,8 @@
 # ours.awk: a kernel's log without
 # - reports of races (KCSAN) in which no function of covbuf.ko or its sample takes part: in strict mode the kernel reports its
 #   own, and those of kernel functions that the tests' modules call. A report stands between two lines of "=". What an
-#   interrupt interrupted, further down its stack, takes no part.
+#   interrupt interrupted, further down its stack, takes no part. Nor do locks that race with themselves, as PREEMPT_RT's
+#   do when they look who waits.
 # - the tale of an allocation that the program "fault" wanted to fail.
 
 {
@@ -11,8 +12,13 @@
 	sub(/^\[[^]]*\] ?/, "", text)
 }
 
+# Title: "BUG: KCSAN: data-race in A / B"
+function is_lock(name) {
+	return name ~ /^(_*rt_mutex_|rtlock_|rt_spin_|rwbase_|mark_wakeup_next_waiter|try_to_take_rt_mutex|task_blocks_on_rt_mutex|remove_waiter)/
+}
+
 function flush_report() {
-	if (is_race && !is_ours)
+	if (is_race && (!is_ours || is_lock(one) && is_lock(other)))
 		dropped++
 	else
 		printf "%s", report
@@ -29,8 +35,13 @@ text ~ /^=+$/ && length(text) > 40 {
 }
 in_report {
 	report = report $0 "\n"
-	if (text ~ /^BUG: KCSAN/)
+	if (text ~ /^BUG: KCSAN/) {
 		is_race = 1
+		one = text
+		sub(/.* in /, "", one)
+		other = one
+		sub(/.* \/ /, "", other)
+	}
 	if (text ~ /^ *$/)
 		interrupted = 0 # the next stack
 	if (text ~ /^ asm_/)
