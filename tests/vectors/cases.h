@@ -73,6 +73,7 @@
 	X(handle_is_added_once) \
 	X(handle_that_was_removed_is_not_found) \
 	X(handle_is_found_behind_one_that_was_removed) \
+	X(handle_takes_the_place_of_one_that_was_removed) \
 	X(handle_table_does_not_grow_by_handles_that_come_and_go) \
 	X(handle_table_grows_and_keeps_what_is_there) \
 	X(context_beyond_the_last_slot_is_counted) \

@@ -100,6 +100,25 @@ static void handle_is_found_behind_one_that_was_removed(void)
 		COVB_EXPECT(finds_none(h[i]));
 }
 
+static void handle_takes_the_place_of_one_that_was_removed(void)
+{
+	const struct covb_handle_table *table = covb_engine.handles;
+	uint32_t nr_wrong = 0;
+	uint64_t h[2];
+
+	find_colliding(h, 2);
+	COVB_EXPECT_EQ(add(h[0]), 0);
+	COVB_EXPECT_EQ(add(h[1]), 0);
+	for (uint32_t i = 0; i < 200; i++) { /* if each went behind the other they would walk through the table */
+		remove_handle(h[i % 2]);
+		nr_wrong += add(h[i % 2]) != 0;
+	}
+	COVB_EXPECT_EQ(nr_wrong, 0);
+	COVB_EXPECT(covb_engine.handles == table);
+	remove_handle(h[0]);
+	remove_handle(h[1]);
+}
+
 /* While nothing else is in it: before a handle that stays, removed ones stay too. */
 static void handle_table_does_not_grow_by_handles_that_come_and_go(void)
 {

@@ -53,8 +53,8 @@ static void owner_slot_comes_back_after_a_grace_period(void)
 	const uint32_t nr = covb_engine.nr_owners;
 	struct covbuf_owner **all = covb_plat_zalloc(nr * sizeof(*all)), *more = NULL;
 	const struct covbuf_owner_slot *slot;
+	uint32_t n = 0, generation;
 	uint64_t sequence;
-	uint32_t n = 0;
 
 	if (!COVB_EXPECT(all))
 		return;
@@ -64,11 +64,13 @@ static void owner_slot_comes_back_after_a_grace_period(void)
 	COVB_EXPECT_EQ(covbuf_owner_create(NULL, &more), -COVB_ENOSPC);
 	slot = all[--n]->slot;
 	sequence = slot->sequence;
+	generation = all[n]->generation;
 	covbuf_owner_put(all[n]);
 	world_grace();
 	COVB_EXPECT_EQ(covbuf_owner_create(NULL, &more), 0);
 	COVB_EXPECT(more && more->slot == slot);
 	COVB_EXPECT(slot->sequence > sequence && !(slot->sequence & 1)); /* it never goes back */
+	COVB_EXPECT(more && more->generation == generation + 1);
 	if (more)
 		covbuf_owner_put(more);
 	while (n)

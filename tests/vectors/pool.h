@@ -61,15 +61,15 @@ static void pool_hint_brings_the_same_area_back(void)
 
 	if (!COVB_EXPECT(a && b && a != b))
 		return;
-	covb_pool_give(ctx, a);
 	covb_pool_give(ctx, b);
-	COVB_EXPECT_EQ(ctx->hint, b->area);
-	again = covb_pool_take(ctx, 0);
-	COVB_EXPECT(again == b);
-	covb_pool_give(ctx, again);
-	ctx->hint = a->area;
+	covb_pool_give(ctx, a);
+	COVB_EXPECT_EQ(ctx->hint, a->area);
 	again = covb_pool_take(ctx, 0);
 	COVB_EXPECT(again == a);
+	covb_pool_give(ctx, again);
+	ctx->hint = b->area;
+	again = covb_pool_take(ctx, 0);
+	COVB_EXPECT(again == b);
 	covb_pool_give(ctx, again);
 }
 
