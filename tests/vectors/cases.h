@@ -56,10 +56,12 @@
 	X(section_of_another_generation_is_refused) \
 	X(section_tokens_are_new_for_each_taking_of_an_area) \
 	X(section_counts_what_does_not_fit_into_its_area) \
+	X(section_of_comparisons_counts_what_does_not_fit_into_its_area) \
 	X(section_fills_its_area_to_the_last_record) \
 	X(section_without_an_area_counts_its_records) \
 	X(section_without_an_area_in_another_one) \
 	X(section_without_an_area_of_each_mode) \
+	X(section_without_an_area_or_a_frame) \
 	X(merge_counts_what_does_not_fit) \
 	X(merge_of_comparisons_counts_what_does_not_fit) \
 	X(merge_begins_anew_where_the_reader_stored_zero) \

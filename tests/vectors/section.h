@@ -151,6 +151,16 @@ static void section_counts_what_does_not_fit_into_its_area(void)
 	COVB_EXPECT_EQ(lost(COVBUF_LOST_FULL), 9);
 }
 
+static void section_of_comparisons_counts_what_does_not_fit_into_its_area(void)
+{
+	const uint32_t capacity = AREA_RECORDS / COVBUF_CMP_WORDS;
+
+	section(CMP_HANDLE, 1, capacity + 2);
+	COVB_EXPECT_EQ(target_of(vectors.cmp)[0], TARGET_RECORDS);
+	COVB_EXPECT_EQ(vectors.cmp->slot->merge_lost, capacity - TARGET_RECORDS);
+	COVB_EXPECT_EQ(lost(COVBUF_LOST_FULL), 2);
+}
+
 static void section_fills_its_area_to_the_last_record(void)
 {
 	section(PC_HANDLE, 1, AREA_RECORDS);
@@ -228,6 +238,41 @@ static void section_without_an_area_of_each_mode(void)
 	COVB_EXPECT_EQ(lost(COVBUF_LOST_NO_AREA), 6 * COVB_PLAT_NR_VOID_FRAMES);
 	for (uint32_t i = 0; i < COVB_PLAT_NR_VOID_FRAMES; i++)
 		COVB_EXPECT_EQ(priv->voids[i].flag, 0);
+	give_all();
+}
+
+/*
+ * Void frames run out where modes alternate. Counted areas: what is on top counts for the section until its
+ * stop. Claimed areas: it is not started, which is counted.
+ */
+static void section_without_an_area_or_a_frame(void)
+{
+	struct covbuf_context *ctx = world_context();
+	covbuf_token first, token;
+
+	take_all();
+	first = start(PC_HANDLE);
+	for (uint32_t i = 1; i < COVB_PLAT_NR_VOID_FRAMES; i++)
+		COVB_EXPECT(start(i % 2 ? CMP_HANDLE : PC_HANDLE));
+	token = start(PC_HANDLE);
+	if (COVB_PLAT_COUNTED) {
+		COVB_EXPECT_EQ(token, ctx->top->token);
+		COVB_EXPECT_EQ(ctx->top->misses, 1);
+		world_trace_pc(1);
+		world_trace_cmp(COVBUF_CMP_SIZE(0), 1, 2, 3); /* nobody's */
+		COVB_EXPECT_EQ(lost(COVBUF_LOST_NO_AREA), 1);
+		covb_missed_stop(ctx, ctx->top);
+		COVB_EXPECT_EQ(ctx->top->misses, 0);
+	} else {
+		COVB_EXPECT_EQ(token, 0);
+	}
+	world_trace_pc(1); /* nobody's: comparisons are on top */
+	COVB_EXPECT_EQ(lost(COVBUF_LOST_NO_AREA), 1);
+	world_trace_cmp(COVBUF_CMP_SIZE(0), 1, 2, 3);
+	COVB_EXPECT_EQ(lost(COVBUF_LOST_NO_AREA), 2);
+	COVB_EXPECT_EQ(stop(first), 0);
+	COVB_EXPECT_EQ(lost(COVBUF_LOST_ABANDONED), COVB_PLAT_NR_VOID_FRAMES - 1);
+	COVB_EXPECT(!ctx->top);
 	give_all();
 }
 
