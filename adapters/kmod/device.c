@@ -96,7 +96,7 @@ static void note_disabled(struct covb_kcov *kcov)
 	module_put(THIS_MODULE);
 }
 
-/* Called back by the exit probe. */
+/* The exit probe's, preemption off. */
 void covb_kcov_task_gone(struct covb_kcov *kcov)
 {
 	covb_owner_cut(kcov->owner);

@@ -51,6 +51,7 @@ void covb_modules_fini(void);
 int covb_devices_init(void);
 void covb_devices_fini(void);
 void covb_devices_flush(void);
+void covb_kcov_task_gone(struct covb_kcov *kcov);
 int covb_devices_set_class(uint32_t area_class); /* -EBUSY: an owner is enabled */
 uint32_t covb_devices_count(void);
 uint32_t covb_devices_enabled(void);

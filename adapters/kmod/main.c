@@ -111,7 +111,7 @@ static int __init covbuf_init(void)
 	err = make_pool();
 	if (err)
 		goto engine;
-	err = covb_tasks_init(contexts);
+	err = covb_tasks_init(contexts, covb_kcov_task_gone);
 	if (err)
 		goto engine;
 	debugfs_dir = debugfs_create_dir("covbuf", NULL);

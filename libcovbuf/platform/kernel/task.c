@@ -31,6 +31,7 @@ static DEFINE_RAW_SPINLOCK(buckets_lock); /* changes; readers are under RCU */
 static struct covb_task *tasks;
 static uint32_t nr_tasks;
 static atomic_t nr_busy;
+static void (*tell_gone)(struct covb_kcov *kcov);
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
@@ -121,9 +122,9 @@ static void drop(struct covb_task *task, bool if_idle)
 		return;
 	covb_context_close(&task->ctx);
 	if (task->local)
-		covb_kcov_task_gone(task->local);
+		tell_gone(task->local);
 	if (task->remote)
-		covb_kcov_task_gone(task->remote);
+		tell_gone(task->remote);
 	call_rcu(&task->rcu, freed);
 }
 
@@ -387,7 +388,7 @@ static void turn_off_later(struct work_struct *work)
 
 /* ---- with the module ------------------------------------------------------------------------- */
 
-int covb_tasks_init(uint32_t nr)
+int covb_tasks_init(uint32_t nr, void (*gone)(struct covb_kcov *kcov))
 {
 	int err;
 
@@ -401,6 +402,7 @@ int covb_tasks_init(uint32_t nr)
 		return -ENOMEM;
 	}
 	nr_tasks = nr;
+	tell_gone = gone;
 	forget_running();
 	err = find_tracepoint(&switch_probe);
 	if (!err)

@@ -109,14 +109,14 @@ void covb_special_put(void);
 DECLARE_STATIC_KEY_FALSE(covb_hooks_plain);
 DECLARE_STATIC_KEY_FALSE(covb_hooks_special);
 
-/* Room for nr tasks; the probes. fini: no file is open, no hook or section runs. Context: may sleep. */
-int covb_tasks_init(uint32_t nr);
+/*
+ * Room for nr tasks; the probes. gone: called by the exit probe, preemption off, with what the task has
+ * enabled. fini: no file is open, no hook or section runs. Context: may sleep.
+ */
+int covb_tasks_init(uint32_t nr, void (*gone)(struct covb_kcov *kcov));
 void covb_tasks_stop(void);
 void covb_tasks_fini(void);
 
 uint32_t covb_tasks_count(void);
-
-/* Called back, by the exit probe, preemption off: the task that enabled it has gone. */
-void covb_kcov_task_gone(struct covb_kcov *kcov);
 
 #endif

@@ -150,7 +150,7 @@ static void run_vector(struct kunit *test)
 static int begin(struct kunit_suite *suite)
 {
 	pr_info("%zu cases\n", ARRAY_SIZE(all));
-	return covb_tasks_init(NR_CONTEXTS);
+	return covb_tasks_init(NR_CONTEXTS, covb_kcov_task_gone);
 }
 
 static void end(struct kunit_suite *suite)
@@ -173,7 +173,7 @@ kunit_test_suite(suite);
 
 static int __init vectors_init(void)
 {
-	int err = covb_tasks_init(NR_CONTEXTS);
+	int err = covb_tasks_init(NR_CONTEXTS, covb_kcov_task_gone);
 
 	if (err)
 		return err;

@@ -15,6 +15,7 @@ uint64_t world_lost(enum covbuf_loss cause);
 
 /* task.c, memory.c: contexts, and everything else, as if nothing had run yet. Sleep. */
 void vectors_forget_tasks(void);
+void covb_kcov_task_gone(struct covb_kcov *kcov);
 void vectors_forget_engine(void);
 
 #endif
