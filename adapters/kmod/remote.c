@@ -32,11 +32,10 @@ static struct covb_frame *frame_below(const struct covb_task *task, uint32_t lev
 	return top && top->level == level ? top : NULL;
 }
 
-/* Returns whether a section was started. */
-static bool start(u64 handle)
+/* Returns whether a section was started. *task: the caller's context, which may be made, or dropped again. */
+static bool start(u64 handle, struct covb_task **task)
 {
 	struct covbuf_owner *owner;
-	struct covb_task *task;
 	uint32_t generation;
 	bool started = false;
 
@@ -44,22 +43,23 @@ static bool start(u64 handle)
 		return false; /* nobody asked for it */
 	owner = covb_handle_find(handle, &generation);
 	if (!owner) {
-		count(covb_task_find(), COVBUF_LOST_UNKNOWN);
+		count(*task, COVBUF_LOST_UNKNOWN);
 		return false;
 	}
-	task = covb_task_get();
-	if (task && (covb_load(&task->ctx.priv) || covb_context_open(&task->ctx)))
-		started = covb_section_start(&task->ctx, owner, generation, handle, 0);
+	*task = covb_task_get();
+	if (*task && (covb_load(&(*task)->ctx.priv) || covb_context_open(&(*task)->ctx)))
+		started = covb_section_start(&(*task)->ctx, owner, generation, handle, 0);
 	else
-		count(task, COVBUF_LOST_SHUT);
-	if (!started && task)
-		covb_task_left(task);
+		count(*task, COVBUF_LOST_SHUT);
+	if (!started && *task)
+		*task = covb_task_left(*task) ? NULL : *task;
 	return started;
 }
 
 COVB_WARM void covbuf_remote_start(u64 handle)
 {
 	struct covb_frame *frame;
+	struct covb_task *task;
 	uint32_t level;
 
 	if (!static_branch_unlikely(&covb_collecting))
@@ -70,10 +70,11 @@ COVB_WARM void covbuf_remote_start(u64 handle)
 		return;
 	}
 	rcu_read_lock(); /* partner: the grace period in task.c's turn_off_later() */
-	if (start(handle)) {
+	task = covb_task_find_rcu();
+	if (start(handle, &task)) {
 		this_cpu_inc(covb_cpu.sections);
 	} else {
-		frame = frame_below(covb_task_find(), level);
+		frame = frame_below(task, level);
 		if (frame)
 			covb_missed_start(frame);
 	}
@@ -93,7 +94,7 @@ COVB_WARM void covbuf_remote_stop(void)
 	if (!covb_level_collects(level))
 		return;
 	rcu_read_lock();
-	task = covb_task_find();
+	task = covb_task_find_rcu();
 	frame = frame_below(task, level);
 	if (frame && frame->misses) {
 		covb_missed_stop(&task->ctx, frame);

@@ -138,12 +138,7 @@ static void drop_idle(void)
 
 struct covb_task *covb_task_look_up(void)
 {
-	struct covb_task *task;
-
-	rcu_read_lock();
-	task = lookup(current);
-	rcu_read_unlock();
-	return task;
+	return lookup(current);
 }
 
 struct covb_task *covb_task_make(void)
@@ -165,11 +160,13 @@ struct covb_task *covb_task_make(void)
 	return task;
 }
 
-void covb_task_left(struct covb_task *task)
+bool covb_task_left(struct covb_task *task)
 {
 	/* of the level that took it: a softirq may come here while its task is on the way to a section, or from it */
-	if (unlikely(task->borrowed) && task->borrowed == 1 + covb_level_now() && !covb_load(&task->ctx.top))
-		drop(task, false);
+	if (likely(!task->borrowed) || task->borrowed != 1 + covb_level_now() || covb_load(&task->ctx.top))
+		return false;
+	drop(task, false);
+	return true;
 }
 
 uint32_t covb_tasks_count(void)

@@ -18,6 +18,7 @@
 #include <linux/jump_label.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 
 #include <covbuf/context.h>
@@ -69,11 +70,22 @@ COVBUF_INLINE uint64_t covb_collects(uint32_t level)
 struct covb_task *covb_task_look_up(void);
 struct covb_task *covb_task_make(void);
 
-COVBUF_INLINE struct covb_task *covb_task_find(void)
+/* Under rcu_read_lock(). */
+COVBUF_INLINE struct covb_task *covb_task_find_rcu(void)
 {
 	struct covb_task *task = this_cpu_read(covb_running);
 
 	return likely(READ_ONCE(task->task) == current) ? task : covb_task_look_up();
+}
+
+COVBUF_INLINE struct covb_task *covb_task_find(void)
+{
+	struct covb_task *task;
+
+	rcu_read_lock();
+	task = covb_task_find_rcu();
+	rcu_read_unlock();
+	return task;
 }
 
 COVBUF_INLINE struct covb_task *covb_task_get(void)
@@ -83,8 +95,8 @@ COVBUF_INLINE struct covb_task *covb_task_get(void)
 	return likely(READ_ONCE(task->task) == current) ? task : covb_task_make();
 }
 
-/* A softirq borrowed a task that is past its exit probe, and has ended its last section there. */
-void covb_task_left(struct covb_task *task);
+/* A section has ended, or did not start: a context that no exit probe will come for is dropped. True: it was. */
+bool covb_task_left(struct covb_task *task);
 
 /*
  * covb_collecting_get() - have the per-CPU pointers kept and the hooks on, until covb_collecting_put()
