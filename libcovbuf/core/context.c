@@ -37,8 +37,13 @@ static COVBUF_NOINSTR uint64_t next_void_token(struct covb_context_private *priv
 COVB_RARE struct covb_frame *covb_context_void(struct covbuf_context *ctx)
 {
 	struct covb_context_private *priv = ctx->priv;
+	/*
+	 * Counted: the last one is for what interrupts. Its first section has no frame of its own level under it
+	 * that could count in its stead, and the interrupted level may have taken all others.
+	 */
+	uint32_t nr = COVB_PLAT_NR_VOID_FRAMES - (COVB_PLAT_COUNTED && !covb_plat_level());
 
-	for (uint32_t i = 0; i < COVB_PLAT_NR_VOID_FRAMES; i++) {
+	for (uint32_t i = 0; i < nr; i++) {
 		struct covb_frame *frame = &priv->voids[i];
 
 		if (covb_load(&frame->flag))
