@@ -154,6 +154,19 @@ static void spin(struct job *job)
 		cpu_relax();
 }
 
+/*
+ * Only the first of the works that wait on a CPU raises the interrupt. Nothing may come between its being queued and
+ * that: a softirq that queued one of its own there, and spun for it, would spin for ever.
+ */
+static void queue_irq_work(struct job *job)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	irq_work_queue(&job->irq_work);
+	local_irq_restore(flags);
+}
+
 static void run_in(struct run *run, enum sections_level level, u32 from, u32 to)
 {
 	struct job *job = &run->jobs[level];
@@ -180,7 +193,7 @@ static void run_in(struct run *run, enum sections_level level, u32 from, u32 to)
 		hrtimer_start(&job->hrtimer, ns_to_ktime(50 * NSEC_PER_USEC), HRTIMER_MODE_REL_SOFT);
 		break;
 	case SECTIONS_IRQ_WORK:
-		irq_work_queue(&job->irq_work);
+		queue_irq_work(job);
 		break;
 	case SECTIONS_WORK:
 		schedule_work(&job->work);
@@ -193,7 +206,7 @@ static void run_in(struct run *run, enum sections_level level, u32 from, u32 to)
 		return;
 	case SECTIONS_HARDIRQ:
 		preempt_disable();
-		irq_work_queue(&job->irq_work);
+		queue_irq_work(job);
 		spin(job);
 		preempt_enable();
 		return;
