@@ -6,7 +6,7 @@
 # every test of the gcc build (units, command, sancov, model, litmus, stress, real programs, examples,
 # the quickstart); the unit tests of the clang build; covbuf.ko on Debian's kernels, in virtual machines;
 # sanitizers; mutants. The last line is "N passed, N failed, N skipped", and the status is not 0 if anything
-# failed. Three quarters of an hour on two cores.
+# failed. About twenty minutes on two cores.
 #   --quick       no real programs, stress, models, virtual machines, sanitizers or mutants: a few minutes
 #   --long        the load on covbuf.ko for minutes on each kernel, and its mutants
 #   --kcov        the program that tests KCOV's ABI runs on a kernel with KCOV, too, which is built first

@@ -5,9 +5,10 @@
  *
  * A cursor points at the count of an area; a shut one at a count that is more than fits anywhere, so that
  * an append needs no test for it. How many records fit, and which task and level they come from, stand
- * beside it, and all of it together is what a push changes and a pop puts back. Whatever interrupts a switch, and pushes and pops in turn, leaves what it found, so each
- * switch puts back what it read before it changed anything, and not what it could work out from the
- * frames: in the middle of a switch the two are not the same.
+ * beside it, and all of it together is what a push changes and a pop puts back. Whatever interrupts a
+ * switch, and pushes and pops in turn, leaves what it found, so each switch puts back what it read before
+ * it changed anything, and not what it could work out from the frames: in the middle of a switch the two
+ * are not the same.
  */
 #include "engine.h"
 
