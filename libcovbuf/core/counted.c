@@ -234,7 +234,6 @@ uint64_t covb_local_start(struct covbuf_context *ctx, struct covbuf_owner *owner
 	frame->handle = 0;
 	frame->level = covb_plat_level();
 	frame->flags = COVB_FRAME_LOCAL;
-	frame->held = NULL;
 	frame->token = LOCAL_TOKEN(owner);
 	frame->count_at_start = covb_load(frame->start);
 	covb_context_push(ctx, frame);

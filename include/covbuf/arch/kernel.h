@@ -7,7 +7,6 @@
 
 #include <linux/atomic.h>
 #include <linux/compiler.h>
-#include <linux/prefetch.h>
 
 #define covb_load(p) READ_ONCE(*(p))
 #define covb_load_acquire(p) smp_load_acquire(p)
@@ -49,10 +48,5 @@ COVBUF_INLINE COVBUF_NOINSTR void covb_local_inc(uint64_t *p)
 	atomic64_inc((atomic64_t *)p);
 }
 #endif
-
-COVBUF_INLINE COVBUF_NOINSTR void covb_prefetch_write(const void *p)
-{
-	prefetchw(p);
-}
 
 #endif
