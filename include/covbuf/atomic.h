@@ -58,6 +58,8 @@
 
 #if defined(__x86_64__)
 #include <covbuf/arch/x86.h>
+#elif defined(__powerpc64__)
+#include <covbuf/arch/power.h>
 #else
 #include <covbuf/arch/generic.h>
 #endif

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Any other processor, POWER among them: the operations that need be atomic only against the same
- * thread's handlers are fully atomic and order nothing (ldarx and stdcx. without a barrier: a handler
- * that runs between the two takes the reservation away, and the pair is tried again). As on x86 the
- * compiler moves nothing across one.
+ * Any other processor: the operations that need be atomic only against the same thread's handlers are
+ * fully atomic and order nothing. As elsewhere the compiler moves nothing across one.
  */
 #ifndef COVBUF_ARCH_GENERIC_H
 #define COVBUF_ARCH_GENERIC_H
