@@ -18,7 +18,7 @@ miss() { echo "$me: $*" >&2; exit 77; }
 packages=(
 	libc6 libc6-dev linux-libc-dev libcrypt1 libgcc-s1 libstdc++6
 	liburcu8 liburcu-dev libjemalloc2 libjemalloc-dev
-	libdw1 libdw-dev libelf1 libelf-dev zlib1g zlib1g-dev liblzma5 libbz2-1.0
+	libdw1 libdw-dev libelf1 libelf-dev zlib1g zlib1g-dev liblzma5 liblzma-dev libbz2-1.0 libbz2-dev
 	libncurses6 libncursesw6 libtinfo6 libncurses-dev libzstd1 libzstd-dev
 )
 
