@@ -17,7 +17,7 @@ survivors=()
 
 copy_tree() {
 	mkdir -p "$tree/tests"
-	for part in CMakeLists.txt cmake include libcovbuf shm scripts tests/CMakeLists.txt tests/unit tests/stress; do
+	for part in CMakeLists.txt cmake include libcovbuf shm scripts tests/CMakeLists.txt tests/unit tests/stress tests/step; do
 		rm -rf "${tree:?}/$part"
 		cp -R "$top/$part" "$tree/$part"
 	done
@@ -25,7 +25,7 @@ copy_tree() {
 
 build_tree() {
 	# shellcheck disable=SC2086
-	ninja -C "$build" -j"$jobs" stress_engine stress_step kill_storm $units >"$work/log" 2>&1
+	ninja -C "$build" -j"$jobs" stress_engine step_inside kill_storm $units >"$work/log" 2>&1
 }
 
 # Prints the test that failed.
@@ -35,8 +35,8 @@ find_it() {
 		timeout 20 "$build/tests/unit/$unit" >"$work/out" 2>&1 || { echo "$unit"; return 0; }
 	done
 	for round in 1 2 3; do
-		timeout 60 "$build/tests/stress/stress_step" --seconds 6 --seed "$((round * 7919))" >"$work/out" 2>&1
-		case $? in 0 | 77) ;; *) echo stress_step; return 0 ;; esac
+		timeout 60 "$build/tests/step/step_inside" --seconds 6 --seed "$((round * 7919))" >"$work/out" 2>&1
+		case $? in 0 | 77) ;; *) echo step_inside; return 0 ;; esac
 		timeout 60 "$build/tests/stress/stress_engine" --seconds 5 --seed "$((round * 104729))" >"$work/out" 2>&1 ||
 			{ echo stress_engine; return 0; }
 		timeout 60 "$build/tests/stress/kill_storm" --seconds 3 --seed "$((round * 1299709))" >"$work/out" 2>&1 ||

@@ -7,7 +7,7 @@
 #
 # The engine's functions carry no instrumentation, since they run inside coverage callbacks. For the race
 # detector that would hide what orders the rest, so there COVBUF_NOINSTR is defined as nothing. It delivers
-# signals late and at few places: the interleavings within an append are stress_step's to find, and jumps
+# signals late and at few places: the interleavings within an append are step_inside's to find, and jumps
 # out of handlers are left out.
 set -eu
 cd "$(dirname "$0")/.."

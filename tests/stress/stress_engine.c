@@ -12,7 +12,7 @@
  *   I8  a KCOV owner's target does not change after the waiting disable
  *
  * Under a sanitizer handlers come late and at few places, so the interleavings within an append are
- * stress_step's and the plain build's to find.
+ * step_inside's and the plain build's to find.
  */
 #define _GNU_SOURCE
 #include <errno.h>

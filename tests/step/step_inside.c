@@ -15,28 +15,17 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
-#include <ucontext.h>
 
 #include "check.h"
 #include "emit.h"
-
-#if !defined(__x86_64__) || defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-int main(void)
-{
-	puts("single-stepping is for plain x86-64 builds");
-	return 77;
-}
-#else
+#include "step.h"
 
 #define NR_AREAS 16
-#define NR_LEVELS 3
-#define TRAP_FLAG 0x100
+#define NR_LEVELS STEP_LEVELS
 
 enum { PLAIN, GROW, UNIQUE, RING, CMP, KCOV, GROW_CMP, NR_KINDS };
 
@@ -57,162 +46,22 @@ static struct {
 	struct covbuf_owner *owner[NR_KINDS];
 	uint64_t tickets[64];
 	uint32_t marks[NR_LEVELS], section[NR_LEVELS];
-	uint64_t runs;
+	uint64_t runs, hits[NR_LEVELS];
 } test = { .seconds = 6 };
 
-/* ---- stepping -------------------------------------------------------------------------------- */
-
-typedef void (*body_fn)(void);
-
-/* The instructions of ours that a body went through when nothing interrupted it; of loops, the first turns. */
-#define TRACE_MAX 8192
-#define TURNS_MAX 4
-struct trace {
-	uint32_t nr;
-	struct instruction {
-		uint8_t *address;
-		uint32_t occurrence; /* how often it was there before */
-	} at[TRACE_MAX];
-};
-
-/* What is interrupted at which instruction: level l + 1 comes in at at[l]. */
-static struct {
-	volatile uint32_t level;
-	const struct instruction *at[NR_LEVELS];
-	body_fn body[NR_LEVELS];
-	uint64_t hits[NR_LEVELS];
-	uint32_t left[NR_LEVELS]; /* occurrences to let pass */
-	struct trace *recording;
-	uint32_t *turns;	/* while recording: per byte of the program */
-	uint8_t *breakpoint, *passing;
-	uint8_t covered;
-} step;
-
-extern uint8_t __executable_start[], etext[];
-
-static void set_breakpoint(uint8_t *address)
-{
-	step.breakpoint = address;
-	if (!address)
-		return;
-	step.covered = *address;
-	*(volatile uint8_t *)address = 0xcc; /* int3 */
-}
-
-static void clear_breakpoint(void)
-{
-	if (step.breakpoint)
-		*(volatile uint8_t *)step.breakpoint = step.covered;
-	step.breakpoint = NULL;
-}
-
-__attribute__((always_inline)) static inline void set_trap_flag(void)
-{
-	__asm__ volatile("pushfq; orq $0x100, (%%rsp); popfq" ::: "memory", "cc");
-}
-
-__attribute__((always_inline)) static inline void clear_trap_flag(void)
-{
-	__asm__ volatile("pushfq; andq $-0x101, (%%rsp); popfq" ::: "memory", "cc");
-}
+/* ---- what is done, at any level -------------------------------------------------------------- */
 
 /* What is long and need not be interrupted. */
 #define UNSTEPPED(what)                                                                            \
 	do {                                                                                       \
-		uint8_t *breakpoint_ = step.breakpoint;                                            \
-                                                                                                   \
-		clear_trap_flag();                                                                 \
-		clear_breakpoint();                                                                \
+		step_pause();                                                                      \
 		what;                                                                              \
-		set_breakpoint(breakpoint_);                                                       \
-		if (step.recording)                                                                \
-			set_trap_flag();                                                           \
+		step_resume();                                                                     \
 	} while (0)
-
-static void run_level(uint32_t level)
-{
-	const struct instruction *at = step.at[level];
-
-	if (at) {
-		step.left[level] = at->occurrence;
-		set_breakpoint(at->address);
-	}
-	step.body[level]();
-	clear_breakpoint();
-}
-
-static void record(uint8_t *address)
-{
-	struct trace *to = step.recording;
-	uint32_t turn;
-
-	if (address < __executable_start || address >= etext || to->nr == TRACE_MAX)
-		return;
-	turn = step.turns[address - __executable_start]++;
-	if (turn < TURNS_MAX)
-		to->at[to->nr++] = (struct instruction){ address, turn };
-}
-
-/* Long loops over words that are nobody else's: not stepped, but run to their end. */
-static bool is_long(const uint8_t *address)
-{
-	return address == (const uint8_t *)(uintptr_t)covb_ring_prepare ||
-	       address == (const uint8_t *)(uintptr_t)covb_pool_discard;
-}
-
-static void record_or_pass(greg_t *regs)
-{
-	if (step.breakpoint) {
-		clear_breakpoint();
-		regs[REG_RIP]--;
-		regs[REG_EFL] |= TRAP_FLAG;
-	}
-	if (is_long((uint8_t *)regs[REG_RIP])) {
-		set_breakpoint(*(uint8_t **)regs[REG_RSP]); /* where it returns to */
-		regs[REG_EFL] &= ~TRAP_FLAG;
-		return;
-	}
-	record((uint8_t *)regs[REG_RIP]);
-}
-
-static void on_trap(int number, siginfo_t *info, void *context)
-{
-	ucontext_t *uc = context;
-	greg_t *regs = uc->uc_mcontext.gregs;
-	uint32_t level = step.level;
-
-	(void)number;
-	(void)info;
-	if (step.recording) {
-		record_or_pass(regs);
-		return;
-	}
-	if (step.passing) { /* the instruction below the breakpoint has been done */
-		regs[REG_EFL] &= ~TRAP_FLAG;
-		set_breakpoint(step.passing);
-		step.passing = NULL;
-		return;
-	}
-	regs[REG_RIP]--;
-	if (step.left[level]) {
-		step.left[level]--;
-		step.passing = step.breakpoint;
-		clear_breakpoint();
-		regs[REG_EFL] |= TRAP_FLAG;
-		return;
-	}
-	clear_breakpoint();
-	step.hits[level]++;
-	step.level = level + 1;
-	run_level(level + 1);
-	step.level = level;
-}
-
-/* ---- what is done, at any level -------------------------------------------------------------- */
 
 static void emit(void)
 {
-	uint32_t level = step.level;
+	uint32_t level = step_level();
 	struct check_source *source = &check.source[0][level];
 	struct stamp stamp = {
 		.level = level, .section = test.section[level], .round = check.round, .number = source->emitted,
@@ -224,7 +73,7 @@ static void emit(void)
 
 static void emit_marked(void)
 {
-	uint32_t level = step.level;
+	uint32_t level = step_level();
 	struct check_source *source = &check.source[0][level];
 	struct stamp stamp = {
 		.level = level, .section = test.section[level], .round = check.round, .number = source->emitted,
@@ -255,7 +104,7 @@ static void fill_but(uint32_t nr_slots)
 
 static covbuf_token start(uint32_t kind)
 {
-	uint32_t level = step.level;
+	uint32_t level = step_level();
 	struct check_source *source = &check.source[0][level];
 	covbuf_token token = covbuf_push(test.owner[kind]);
 
@@ -269,13 +118,13 @@ static covbuf_token start(uint32_t kind)
 static void stop(covbuf_token token, uint32_t outer)
 {
 	if (token && covbuf_pop(token))
-		check_fail("a section cannot be stopped at level %u", step.level);
-	test.section[step.level] = outer;
+		check_fail("a section cannot be stopped at level %u", step_level());
+	test.section[step_level()] = outer;
 }
 
 static void section_of(uint32_t kind)
 {
-	uint32_t outer = test.section[step.level];
+	uint32_t outer = test.section[step_level()];
 	covbuf_token token = start(kind);
 
 	emit();
@@ -286,7 +135,7 @@ static void section_of(uint32_t kind)
 /* One that is full when it stops. */
 static void full_section_of(uint32_t kind)
 {
-	uint32_t outer = test.section[step.level];
+	uint32_t outer = test.section[step_level()];
 	covbuf_token token = start(kind);
 
 	UNSTEPPED(fill_but(0));
@@ -321,7 +170,7 @@ static void fill_pool(void)
 /* One section whose start finds the pool empty. */
 static void section_without(void)
 {
-	uint32_t outer = test.section[step.level];
+	uint32_t outer = test.section[step_level()];
 	covbuf_token token;
 
 	UNSTEPPED(empty_pool(0));
@@ -334,7 +183,7 @@ static void section_without(void)
 /* A section that starts without an area and gets one. */
 static void section_late(void)
 {
-	uint32_t outer = test.section[step.level];
+	uint32_t outer = test.section[step_level()];
 	covbuf_token inner, token;
 
 	UNSTEPPED(empty_pool(0));
@@ -360,7 +209,7 @@ static void give_areas(void) { UNSTEPPED(fill_pool()); emit(); }
 
 static void nested_sections(void)
 {
-	uint32_t outer = test.section[step.level];
+	uint32_t outer = test.section[step_level()];
 	covbuf_token token = start(GROW);
 
 	section_of(CMP);
@@ -370,7 +219,7 @@ static void nested_sections(void)
 
 static void abandoned_section(void)
 {
-	uint32_t outer = test.section[step.level];
+	uint32_t outer = test.section[step_level()];
 	covbuf_token token = start(PLAIN);
 
 	emit();
@@ -410,12 +259,12 @@ static void marked(void)
 static void unwound(void)
 {
 	struct covbuf_mark mark;
-	uint32_t outer = test.section[step.level];
+	uint32_t outer = test.section[step_level()];
 
 	covbuf_mark(&mark);
 	start(PLAIN);
 	emit();
-	test.section[step.level] = outer;
+	test.section[step_level()] = outer;
 	if (covbuf_unwind(&mark))
 		check_fail("cannot unwind");
 	emit();
@@ -468,7 +317,7 @@ struct operation {
 	uint32_t kind;		/* of the section that it is done in */
 	int room;		/* slots left in it; -1: not filled */
 	uint32_t pool;		/* areas left in the pool; 0: all */
-	body_fn body;
+	step_fn body;
 };
 
 static const struct operation operations[] = {
@@ -501,7 +350,7 @@ static const struct operation operations[] = {
 };
 #define NR_OPERATIONS (sizeof(operations) / sizeof(operations[0]))
 
-static const body_fn handlers[] = {
+static const step_fn handlers[] = {
 	emit, section_of_plain, section_of_cmp, section_of_kcov, full_section, section_without, nested_sections,
 	give_areas, full_ring_section, full_cmp_section, abandoned_section, section_late, apart, ticket, unwound, marked, consume,
 };
@@ -524,7 +373,7 @@ static void collect_all(void)
 }
 
 struct place {
-	const struct trace *trace;
+	const struct step_trace *trace;
 	uint32_t at;
 };
 
@@ -533,8 +382,7 @@ static void prepare(const struct operation *op, covbuf_token *token)
 	check_new_round((uint32_t)test.runs++);
 	memset(test.section, 0, sizeof(test.section));
 	memset(test.marks, 0, sizeof(test.marks));
-	step.level = 0;
-	*token = start(op->kind);
+		*token = start(op->kind);
 	if (op->room >= 0)
 		fill_but((uint32_t)op->room);
 	if (op->pool)
@@ -551,19 +399,20 @@ static void finish(covbuf_token token)
 }
 
 /* The operation, with first at a place in it, and second at a place in first. Either may be NULL. */
-static void run(const struct operation *op, const struct place *in_op, body_fn first, const struct place *in_first,
-		body_fn second)
+static void run(const struct operation *op, const struct place *in_op, step_fn first, const struct place *in_first,
+		step_fn second)
 {
+	uint32_t interrupted;
 	uint64_t lost = lost_records(), dropped = check_dropped(), emitted = 0, errors = check.errors;
 	covbuf_token token;
 
 	prepare(op, &token);
-	step.at[0] = in_op ? &in_op->trace->at[in_op->at] : NULL;
-	step.at[1] = in_first ? &in_first->trace->at[in_first->at] : NULL;
-	step.body[0] = op->body;
-	step.body[1] = first;
-	step.body[2] = second;
-	run_level(0);
+	interrupted = step_run(&(struct step_plan){
+		.body = { op->body, first, second },
+		.at = { in_op ? &in_op->trace->at[in_op->at] : NULL, in_first ? &in_first->trace->at[in_first->at] : NULL },
+	});
+	for (uint32_t l = 0; l < interrupted; l++)
+		test.hits[l]++;
 	finish(token);
 	for (uint32_t l = 0; l < NR_LEVELS; l++)
 		emitted += check.source[0][l].emitted;
@@ -578,22 +427,16 @@ static void run(const struct operation *op, const struct place *in_op, body_fn f
 }
 
 /* Which instructions it has. */
-static void trace_operation(const struct operation *op, struct trace *trace)
+static void trace_operation(const struct operation *op, struct step_trace *trace)
 {
 	covbuf_token token;
 
 	prepare(op, &token);
-	trace->nr = 0;
-	memset(step.turns, 0, (size_t)(etext - __executable_start) * sizeof(*step.turns));
-	step.recording = trace;
-	set_trap_flag();
-	op->body();
-	clear_trap_flag();
-	step.recording = NULL;
+	step_record(trace, op->body);
 	finish(token);
 }
 
-static struct trace traces[NR_OPERATIONS], handler_traces[NR_HANDLERS];
+static struct step_trace traces[NR_OPERATIONS], handler_traces[NR_HANDLERS];
 
 static void trace_all(void)
 {
@@ -682,13 +525,8 @@ static int begin(void)
 	struct covbuf_segment_options options = { .limit_bytes = 16u << 20, .initial_bytes = NR_AREAS * 65536,
 						  .nr_contexts = 16, .nr_procs = 4, .nr_owners = 16 };
 	static const uint64_t handle = COVBUF_SUBSYSTEM_USER;
-	struct sigaction action = { .sa_sigaction = on_trap, .sa_flags = SA_SIGINFO | SA_NODEFER };
 	int err = covbuf_segment_create(NULL, &options, &test.segment, NULL);
-	uint8_t *text;
 
-	step.turns = calloc((size_t)(etext - __executable_start), sizeof(*step.turns));
-	if (!step.turns)
-		return -1;
 	if (!err)
 		err = covbuf_attach_segment(test.segment);
 	if (!err)
@@ -706,11 +544,10 @@ static int begin(void)
 		    covbuf_remote_enable(test.owner[k], &h, 1, 0))
 			return -1;
 	}
-	/* breakpoints are written into the program */
-	text = __executable_start - (uintptr_t)__executable_start % 4096;
-	if (mprotect(text, (size_t)(etext - text), PROT_READ | PROT_WRITE | PROT_EXEC))
-		return -1;
-	return sigaction(SIGTRAP, &action, NULL);
+	/* long loops over words that are nobody else's */
+	step_skip((const void *)(uintptr_t)covb_ring_prepare);
+	step_skip((const void *)(uintptr_t)covb_pool_discard);
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -718,6 +555,10 @@ int main(int argc, char **argv)
 	uint64_t start_ns = now_ns();
 
 	parse(argc, argv);
+	if (step_init()) {
+		puts("instructions are interrupted in plain x86-64 builds only");
+		return 77;
+	}
 	if (begin()) {
 		fputs("cannot begin\n", stderr);
 		return 2;
@@ -727,9 +568,8 @@ int main(int argc, char **argv)
 	append_by_handlers(test.seconds > 30 ? 1 : 4);
 	at_random(start_ns + test.seconds * 1000000000ull);
 	printf("%lu runs in %.1f s: %lu interrupted, %lu twice\n", test.runs, (double)(now_ns() - start_ns) / 1e9,
-	       step.hits[0], step.hits[1]);
+	       test.hits[0], test.hits[1]);
 	if (check.errors)
 		fprintf(stderr, "%lu errors; again with --seed %lu\n", check.errors, test.seed);
 	return check.errors != 0;
 }
-#endif
