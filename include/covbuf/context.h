@@ -17,6 +17,9 @@
 
 #include <covbuf/atomic.h>
 #include <covbuf/format.h>
+#if !defined(COVBUF_CONTEXT_OF_PLATFORM)
+#include <covbuf/arch/thread.h>
+#endif
 
 COVBUF_BEGIN_DECLS
 
@@ -150,7 +153,7 @@ COVBUF_INLINE COVBUF_NOINSTR struct covbuf_context *covbuf_context(void)
 
 	if (COVBUF_UNLIKELY(!offset))
 		return NULL;
-	ctx = (struct covbuf_context *)((char *)__builtin_thread_pointer() + offset);
+	ctx = (struct covbuf_context *)covb_at_thread(offset);
 	__asm__("" : "+r"(ctx));
 	if (!ctx)
 		__builtin_unreachable(); /* spares the caller's test, which the asm would make it repeat */
