@@ -46,6 +46,16 @@ static bool ask_covbuf(const char *root, uint64_t *offset)
 	return end != text && !errno;
 }
 
+#if defined(__powerpc64__)
+/* It moves, and KCOV does not subtract it: that is for CONFIG_RANDOMIZE_BASE, which server kernels have not. */
+static bool guess(const char *root, uint64_t text_start, uint64_t *offset)
+{
+	(void)root;
+	(void)text_start;
+	*offset = 0;
+	return true;
+}
+#else
 /* Find "KERNELOFFSET=..." in notes, of which one is a text of many lines. */
 static bool find_offset(const char *notes, size_t bytes, uint64_t *offset)
 {
@@ -91,21 +101,20 @@ static bool ask_kcore(const char *root, uint64_t *offset)
 	return found;
 }
 
+static bool guess(const char *root, uint64_t text_start, uint64_t *offset)
+{
+	uint64_t moved = text_start - X86_LINKED;
+
+	if (ask_kcore(root, offset))
+		return true;
+	if (text_start < X86_LINKED || moved >= X86_MAX_OFFSET || moved % X86_ALIGN)
+		return false;
+	*offset = moved;
+	return true;
+}
+#endif
+
 int kernel_offset(const char *root, uint64_t text_start, uint64_t *offset)
 {
-	if (ask_covbuf(root, offset))
-		return 0;
-#if defined(__powerpc64__)
-	/* It moves, and KCOV does not subtract it: that is for CONFIG_RANDOMIZE_BASE, which server kernels have not. */
-	(void)text_start;
-	*offset = 0;
-	return 0;
-#else
-	if (ask_kcore(root, offset))
-		return 0;
-	if (text_start < X86_LINKED || text_start - X86_LINKED >= X86_MAX_OFFSET || (text_start - X86_LINKED) % X86_ALIGN)
-		return -ENOENT;
-	*offset = text_start - X86_LINKED;
-	return 0;
-#endif
+	return ask_covbuf(root, offset) || guess(root, text_start, offset) ? 0 : -ENOENT;
 }
