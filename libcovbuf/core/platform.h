@@ -10,6 +10,8 @@
 
 #if defined(__KERNEL__)
 #include "../platform/kernel/platform.h"
+#elif defined(COVB_PLATFORM_HEADER) /* a world that is built for a test: a model checker's */
+#include COVB_PLATFORM_HEADER
 #else
 #include "../platform/user/platform.h"
 #endif
