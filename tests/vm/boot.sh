@@ -3,7 +3,8 @@
 # boot.sh [--memory MIB] [--cpus N] [--threads single|multi] [--limit SECONDS] [--append TEXT]
 #         [--console FILE] [--report FILE|-] KERNEL INITRAMFS
 #
-# Boots KERNEL (6.12-rt) until it powers off. The kernel's console goes to FILE, else to the standard
+# Boots KERNEL (6.12-rt) until it powers off. KERNEL@CPU (6.12-ppc64el@power8) names one of the emulator's
+# processors, power9 otherwise for POWER, and all that it can for x86. The kernel's console goes to FILE, else to the standard
 # output; the guest's second port, to which tests report, into a file or to the standard output (-).
 # Status: 0; 1 where the kernel complained, which is printed; 124 where the machine was not off within the
 # limit.
@@ -27,12 +28,24 @@ done
 [ $# -eq 2 ] || usage 2 >&2
 dir=$(kernel_dir "$1")
 [ -r "$2" ] || die "there is no file $2"
-need qemu-system-x86_64 timeout
+qemu=$(qemu_of "$1") cpu=
+[ "$1" = "${1%@*}" ] || cpu=${1#*@}
+need "$qemu" timeout
 
-case $(accelerator "$dir") in
-kvm) machine=(-accel kvm -cpu host) ;;
-*) machine=(-accel "tcg,thread=$threads" -cpu max) ;;
-esac
+# A port on PCI for the report leaves a PC's own second one, and its interrupt, to the tests. POWER's machine lacks what TCG
+# cannot do, which the kernel wants to be told.
+if [ "$(processor "$1")" = ppc64el ]; then
+	console_name=hvc0
+	machine=(-M pseries,cap-htm=off,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off)
+	machine+=(-accel "tcg,thread=$threads" -cpu "${cpu:-power9}")
+else
+	console_name=ttyS0
+	machine=(-M q35 -serial null)
+	case $(accelerator "$dir") in
+	kvm) machine+=(-accel kvm -cpu "${cpu:-host}") ;;
+	*) machine+=(-accel "tcg,thread=$threads" -cpu "${cpu:-max}") ;;
+	esac
+fi
 if [ "$report" = - ]; then
 	machine+=(-chardev "stdio,id=report,signal=off")
 else
@@ -41,14 +54,13 @@ fi
 keep=$console
 [ -n "$console" ] || console=$(mktemp)
 
-# A port on PCI for the report leaves the machine's own second one, and its interrupt, to the tests.
 # Watchdogs have time: the host may be slow; an oops ends the machine at once.
 status=0
 watchdogs="watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=60"
-timeout --foreground -k 5 "$limit" qemu-system-x86_64 -M q35 -m "$memory" -smp "$cpus" "${machine[@]}" -nodefaults \
+timeout --foreground -k 5 "$limit" "$qemu" -m "$memory" -smp "$cpus" -serial "file:$console" "${machine[@]}" -nodefaults \
 	-display none -no-reboot -kernel "$dir/vmlinuz" -initrd "$2" \
-	-append "console=ttyS0 panic=-1 oops=panic printk.devkmsg=on no_timer_check $watchdogs $append" \
-	-serial "file:$console" -serial null -device pci-serial,chardev=report < /dev/null || status=$?
+	-append "console=$console_name panic=-1 oops=panic printk.devkmsg=on no_timer_check $watchdogs $append" \
+	-device pci-serial,chardev=report < /dev/null || status=$?
 
 if [ -z "$keep" ]; then
 	cat "$console"

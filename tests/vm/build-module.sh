@@ -6,7 +6,8 @@
 # Module.symvers are put into OUT, beside them the copy (tree/) and the log (build.log). Where SOURCE is
 # in this project, its headers and sources are in the copy too, at the same places. Every warning is an
 # error: the compiler's, objtool's, modpost's. Modules that depend on others find these by
-# KBUILD_EXTRA_SYMBOLS, in the environment. CC=clang-19 in there builds with clang; gcc-12 is the default.
+# KBUILD_EXTRA_SYMBOLS, in the environment. CC=clang-19 in there builds with clang; gcc-12 is the default,
+# for POWER the one that crosses.
 set -eu
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -15,7 +16,12 @@ kernel=$1 out=$3
 dir=$(kernel_dir "$1")
 source=$(cd "$2" 2> /dev/null && pwd) || die "there is no folder $2"
 shift 3
-need make "${CC:=gcc-12}"
+tools=$(tools_of "$kernel")
+: "${CC:=gcc-12}"
+case $CC in
+gcc*) CC=$tools$CC ;;
+esac
+need make "$CC" "${tools}ld"
 
 rm -rf "$out"
 mkdir -p "$out/tree"
@@ -36,15 +42,15 @@ esac
 
 # Headers of 6.12 come with a vmlinux of type information only, from which modules would be given theirs
 # by pahole.
-set -- CONFIG_DEBUG_INFO_BTF_MODULES= "$@"
+set -- CONFIG_DEBUG_INFO_BTF_MODULES= CROSS_COMPILE="$tools" "$@"
 flags=-Werror
 case $CC in
-gcc*) set -- CC="$CC" "$@" ;;
+*gcc*) set -- CC="$CC" "$@" ;;
 clang-19)
 	# The thunks are asked for in clang's words.
 	set -- CC="$vm/clang.sh" \
 		RETPOLINE_CFLAGS="-mretpoline-external-thunk -mindirect-branch-cs-prefix -mfunction-return=thunk-extern" "$@"
-	flags="$flags -Wno-unknown-warning-option -Wno-address-of-packed-member -include $vm/clang.h"
+	flags="$flags -Wno-unknown-warning-option -Wno-address-of-packed-member -Wno-gnu-variable-sized-type-not-at-end -include $vm/clang.h"
 	;;
 *) die "the compiler is gcc-12 or clang-19, not '$CC'" ;;
 esac

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # fetch.sh [--update] [KERNEL...]
 #
-# Downloads Debian's kernels 6.1, 6.1-rt, 6.12 and 6.12-rt with their headers, each in the newest version
-# there is, and unpacks them into $COVBUF_VM_CACHE (build-vm/ of the tree). Nothing is installed, the
-# machine's apt configuration is read and not changed, and no root is needed. Where its sources have no
-# such kernel, Debian's backports are looked through too, from the same mirror. What is there already is
-# not fetched again, unless --update asks for what is newer. For a kernel that cannot be had, the reason
-# is printed, and kept in kernels/KERNEL.missing; the status is then 77.
+# Downloads Debian's kernels 6.1, 6.1-rt, 6.12 and 6.12-rt, and for POWER 6.1-ppc64el, 6.12-ppc64el and
+# 6.12-64k-ppc64el, with their headers, each in the newest version there is, and unpacks them into
+# $COVBUF_VM_CACHE (build-vm/ of the tree). Nothing is installed, the machine's apt configuration is read and
+# not changed, and no root is needed. Where its sources have no such kernel, Debian's backports are looked
+# through too, from the same mirror. What is there already is not fetched again, unless --update asks for
+# what is newer. For a kernel that cannot be had, the reason is printed, and kept in
+# kernels/KERNEL.missing; the status is then 77.
 set -eu
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -36,17 +37,20 @@ miss() { # KERNEL WHY
 }
 
 # An apt of our own for each set of sources: "machine" are those of this machine that are of its Debian
-# release, "backports" is the archive of that name.
+# release, "backports" is the archive of that name, and "ppc64el" is what the machine's mirror has for
+# ppc64el, backports among it. Security updates are not: that archive's index for ppc64el is at times older
+# than its signature, and apt refuses it.
 release=$(. /etc/os-release && [ "$ID" = debian ] && echo "${VERSION_CODENAME:-}") || release=
 [ -n "$release" ] || die "this is not Debian, or /etc/os-release does not name its release"
 declare -A updated=()
 apt_conf() { echo "$cache/apt-$1/apt.conf"; }
 apt_setup() { # SET
-	local dir=$cache/apt-$1 file site
+	local dir=$cache/apt-$1 file site suite architectures='"amd64"'
 	[ -z "${updated[$1]:-}" ] || return 0
 	rm -rf "$dir/parts"
 	mkdir -p "$dir/parts" "$dir/lists/partial" "$dir/archives/partial"
 	: > "$dir/status"
+	[ "$1" != ppc64el ] || architectures='"ppc64el"; "amd64"'
 	# -c comes after the machine's own settings: nothing runs after our update, and root stays root in
 	# here.
 	cat > "$dir/apt.conf" << END
@@ -57,8 +61,8 @@ Dir::Etc::preferencesparts "/dev/null";
 Dir::State::lists "$dir/lists";
 Dir::State::status "$dir/status";
 Dir::Cache "$dir";
-APT::Architecture "amd64";
-APT::Architectures "amd64";
+APT::Architecture ${architectures%%;*};
+APT::Architectures { $architectures; };
 APT::Sandbox::User "root";
 Acquire::Languages "none";
 Acquire::Retries "3";
@@ -74,13 +78,15 @@ END
 			fi
 		done
 		;;
-	backports)
+	*)
+		apt_setup machine || return 1
 		# shellcheck disable=SC2016
 		site=$(apt-get indextargets -c "$(apt_conf machine)" --format '$(SITE)' \
 			'Created-By: Packages' "Release: $release" 'Component: main' | head -1)
 		[ -n "$site" ] || return 1
-		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site $release-backports main" \
-			> "$dir/parts/backports.list"
+		for suite in $([ "$1" = backports ] || echo "$release $release-updates") "$release-backports"; do
+			echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site $suite main"
+		done > "$dir/parts/$1.list"
 		;;
 	esac
 	[ -n "$(ls "$dir/parts")" ] || return 1
@@ -90,17 +96,22 @@ END
 	updated[$1]=1
 }
 
-# The newest version of which every package of both flavours is there.
-newest() { # SET SERIES
-	local names version
-	names=$(apt-cache -c "$(apt_conf "$1")" pkgnames linux-)
+# The newest version of which every package of all its flavours is there, these being given.
+newest() { # SET SERIES FLAVOUR...
+	local set=$1 series=$2 names version flavour common package
+	shift 2
+	names=$(apt-cache -c "$(apt_conf "$set")" pkgnames linux-)
 	while read -r version; do
-		for package in linux-{image,headers}-"$version"-{,rt-}amd64 linux-headers-"$version"-common{,-rt}; do
-			grep -qxF "$package" <<< "$names" || continue 2
+		for flavour; do
+			common=common
+			[[ $flavour != rt-* ]] || common=common-rt
+			for package in linux-image-"$version-$flavour" linux-headers-"$version"-{"$flavour",$common}; do
+				grep -qxF "$package" <<< "$names" || continue 3
+			done
 		done
 		echo "$version"
 		return
-	done < <(sed -nE "s/^linux-headers-(${2//./\\.}\.[0-9][^-]*(-[0-9]+)?)-amd64\$/\1/p" <<< "$names" | sort -rV)
+	done < <(sed -nE "s/^linux-headers-(${series//./\\.}\.[0-9][^-]*(-[0-9]+)?)-$1\$/\1/p" <<< "$names" | sort -rV)
 	return 1
 }
 
@@ -129,21 +140,38 @@ unpack() { # ROOT VERSION DEB...
 	for deb; do
 		case $deb in
 		*/linux-image-*)
-			dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root" --wildcards './boot/vmlinuz-*' './boot/config-*'
+			dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root" --wildcards './boot/vmlinu?-*' './boot/config-*'
 			;;
 		*) dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root" ;;
 		esac || return 1
 	done
 	sed -i "s,^include /usr/src/,include $root/usr/src/," "$root/usr/src/linux-headers-$version/Makefile"
 	ln -s "usr/src/linux-headers-$version" "$root/build"
-	ln -s "boot/vmlinuz-$version" "$root/vmlinuz"
+	ln -s "$(cd "$root" && echo boot/vmlinu?-"$version")" "$root/vmlinuz"
+}
+
+# Of the packages that the headers need. What runs in a build is amd64's, for POWER too: Debian builds
+# linux-kbuild for all processors. A guest for POWER has its busybox from here, too.
+companions() { # SET HEADERS
+	apt-cache -c "$(apt_conf "$1")" depends "$2" | sed -nE 's/^ *Depends: (linux-(headers|kbuild|compiler)-.*)/\1/p' |
+		if [ "$1" = ppc64el ]; then
+			sed '/^linux-kbuild-/s/$/:amd64/'
+			echo busybox-static
+		else
+			cat
+		fi
 }
 
 get() { # KERNEL
-	local kernel=$1 series=${1%-rt} flavour=amd64 dir=$cache/kernels/$1 set version package files work
-	[ "$series" = "$kernel" ] || flavour=rt-amd64
-	for set in machine backports; do
-		apt_setup "$set" && version=$(newest "$set" "$series") && break
+	local kernel=$1 dir=$cache/kernels/$1 sets="machine backports" all="amd64 rt-amd64" flavour series set version files work
+	series=${1%%-*}
+	flavour=$(flavour_of "$kernel")
+	if [ "$(processor "$kernel")" = ppc64el ]; then
+		sets=ppc64el all=$flavour
+	fi
+	for set in $sets; do
+		# shellcheck disable=SC2086
+		apt_setup "$set" && version=$(newest "$set" "$series" $all) && break
 		version=
 	done
 	if [ -z "$version" ]; then
@@ -155,12 +183,11 @@ get() { # KERNEL
 		return
 	fi
 	version=$version-$flavour
-	[ ! -e "$dir/boot/vmlinuz-$version" ] || return 0
+	[ -z "$(ls "$dir/boot/"vmlinu?-"$version" 2> /dev/null)" ] || return 0
 	set -- "linux-image-$version" "linux-headers-$version"
 	while read -r package; do
 		set -- "$@" "$package"
-	done < <(apt-cache -c "$(apt_conf "$set")" depends "linux-headers-$version" |
-		sed -nE 's/^ *Depends: (linux-(headers|kbuild|compiler)-.*)/\1/p')
+	done < <(companions "$set" "linux-headers-$version")
 	files=$(download "$set" "$@") ||
 		{ miss "$kernel" "apt-get download failed: $(tail -1 "$cache/debs/download.log")"; return; }
 	work=$cache/kernels/.$kernel

@@ -7,7 +7,7 @@ me=${0##*/}
 vm=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd "$vm/../.." && pwd)
 cache=${COVBUF_VM_CACHE:-$top/build-vm}
-stock="6.1 6.1-rt 6.12 6.12-rt"
+stock="6.1 6.1-rt 6.12 6.12-rt 6.1-ppc64el 6.12-ppc64el 6.12-64k-ppc64el"
 
 die() { echo "$me: $*" >&2; exit 1; }
 usage() { sed -n '/^# [a-z-]*\.sh /,/^[^#]/{s/^# \{0,1\}//p}' "$0"; exit "${1:-0}"; }
@@ -16,6 +16,37 @@ need() { # TOOL...
 	local tool
 	for tool; do
 		command -v "$tool" > /dev/null || die "$tool is missing; scripts/install-deps.sh installs it"
+	done
+}
+
+# The name says what a kernel is for: Debian's word for the processor stands at its end, and none for amd64.
+processor() { # KERNEL
+	case ${1%@*} in
+	*-ppc64el) echo ppc64el ;;
+	*) echo amd64 ;;
+	esac
+}
+flavour_of() { # KERNEL: in Debian's names of packages
+	case ${1%@*} in
+	*-64k-ppc64el) echo powerpc64le-64k ;;
+	*-ppc64el) echo powerpc64le ;;
+	*-rt) echo rt-amd64 ;;
+	*) echo amd64 ;;
+	esac
+}
+# What the names of the compiler and its tools begin with.
+tools_of() { # KERNEL
+	[ "$(processor "$1")" = amd64 ] || echo powerpc64le-linux-gnu-
+}
+qemu_of() { # KERNEL
+	[ "$(processor "$1")" = amd64 ] && echo qemu-system-x86_64 || echo qemu-system-ppc64
+}
+# What is missing for kernels of this processor, where others can do without; nothing else is printed.
+lacks() { # KERNEL
+	local tool
+	[ "$(processor "$1")" != amd64 ] || return 0
+	for tool in "$(qemu_of "$1")" "$(tools_of "$1")gcc-12" "$(tools_of "$1")objdump"; do
+		command -v "$tool" > /dev/null || { echo "$tool is missing; scripts/install-deps.sh installs it"; return; }
 	done
 }
 
@@ -29,7 +60,7 @@ conf() { # FILE KEY DEFAULT
 }
 
 kernel_dir() { # KERNEL
-	local dir=$cache/kernels/$1
+	local dir=$cache/kernels/${1%@*}
 	{ [ -e "$dir/vmlinuz" ] && [ -e "$dir/build/Makefile" ]; } ||
 		die "there is no kernel '$1' in $cache/kernels; tests/vm/fetch.sh gets these: $stock"
 	echo "$dir"
@@ -68,9 +99,13 @@ accelerator() { # KERNEL-DIR
 }
 
 # The guest's root: busybox, the first process, the functions of guest.sh, covbuf.ko.
-make_root() { # ROOT COVBUF-KO
+make_root() { # KERNEL ROOT COVBUF-KO
+	local busybox
+	busybox=$(command -v busybox)
+	[ "$(processor "$1")" = amd64 ] || busybox=$(kernel_dir "$1")/bin/busybox
+	shift
 	mkdir -p "$1/bin" "$1/dev" "$1/lib" "$1/modules" "$1/proc" "$1/sys" "$1/tests" "$1/tmp"
-	cp -L "$(command -v busybox)" "$1/bin/busybox"
+	cp -L "$busybox" "$1/bin/busybox"
 	cp "$vm/guest/init" "$1/init"
 	cp "$vm/guest/lib.sh" "$1/lib/guest.sh"
 	cp "$2" "$1/modules/covbuf.ko"

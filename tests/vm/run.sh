@@ -3,11 +3,12 @@
 # run.sh [--long] [--kernel KERNEL]... [--module SOURCE] [--tests FOLDER] [--dir DIR] [--jobs N]
 #        [TEST...]
 #
-# Runs the tests of this folder (README.md says what they are), or those named, on 6.1, 6.1-rt, 6.12 and
-# 6.12-rt, or on the kernels named: one line for each kernel and test. A test fails if one of its
-# results is "not ok", and with any complaint of the kernel. The last line is "N passed, N failed, N
-# skipped", of results; the status is not 0 if one failed.
-#   --long           tests that have a long form run it
+# Runs the tests of this folder (README.md says what they are), or those named, on 6.1, 6.1-rt, 6.12,
+# 6.12-rt, and POWER's 6.1-ppc64el, 6.12-ppc64el and 6.12-64k-ppc64el, or on the kernels named: one line for
+# each kernel and test. KERNEL@CPU is one on another processor of the emulator (6.12-ppc64el@power8). A test
+# fails if one of its results is "not ok", and with any complaint of the kernel. The last line is "N passed,
+# N failed, N skipped", of results; the status is not 0 if one failed.
+#   --long           tests that have a long form run it; POWER's kernels run on power8 and power10 too
 #   --module SOURCE  the folder of covbuf.ko, adapters/kmod otherwise
 #   --tests FOLDER   where the tests are
 #   --jobs N         so many kernels at the same time; 2, where there are two processors
@@ -61,7 +62,7 @@ show() {
 		printf '%s\n' "$text"
 	) 7> "$work/.print"
 }
-line() { printf '%-8s %-10s %-7s %s\n' "$@"; } # KERNEL TEST VERDICT DETAIL
+line() { printf '%-16s %-10s %-7s %s\n' "$@"; } # KERNEL TEST VERDICT DETAIL
 indent() { sed 's/^/    /'; }
 # Of what no guest printed.
 fail() { # KERNEL TEST WHY [FILE]: with the end of FILE
@@ -80,7 +81,7 @@ at_least() { echo $(($1 > $2 ? $1 : $2)); }
 limit() { # KERNEL TEST: seconds
 	local key=limit default=60
 	[ -z "$long" ] || { key=limit_long; default=600; }
-	echo $(($(conf "$from/$2/vm.conf" $key $default) * $(conf "$cache/kernels/$1/kernel.conf" slow 1)))
+	echo $(($(conf "$from/$2/vm.conf" $key $default) * $(conf "$cache/kernels/${1%@*}/kernel.conf" slow 1)))
 }
 
 # Puts what TEST needs into the folder OUT: image/ is what the guest sees.
@@ -89,7 +90,8 @@ build_test() { # KERNEL TEST OUT
 	rm -rf "$out"
 	mkdir -p "$out/build"
 	if [ -e "$from/$test/build.sh" ]; then
-		COVBUF_VM=$vm COVBUF_MODULE=$module KBUILD_EXTRA_SYMBOLS=$work/$kernel/module/Module.symvers \
+		COVBUF_VM=$vm COVBUF_MODULE=$module GUEST_CC=$(tools_of "$kernel")gcc-12 \
+			KBUILD_EXTRA_SYMBOLS=$work/$kernel/module/Module.symvers \
 			"$from/$test/build.sh" "$kernel" "$out/build" > "$out/build.log" 2>&1 < /dev/null || status=$?
 	fi
 	if [ $status -eq 77 ]; then
@@ -104,13 +106,13 @@ build_test() { # KERNEL TEST OUT
 
 boot() { # KERNEL MACHINE TEST...: leaves console and report in the kernel's folder
 	local kernel=$1 memory cpus threads append test dir=$work/$1 total=120 root=$work/$1/root
-	local conf=$cache/kernels/$1/kernel.conf
+	local conf=$cache/kernels/${1%@*}/kernel.conf
 	IFS=: read -r memory cpus threads append <<< "$2"
 	memory=$(at_least "$memory" "$(conf "$conf" memory 0)")
 	append="$append $(conf "$conf" append "")"
 	shift 2
 	rm -rf "$root"
-	make_root "$root" "$dir/module/covbuf.ko"
+	make_root "$kernel" "$root" "$dir/module/covbuf.ko"
 	for test; do
 		cp -R "$dir/$test/build/image" "$root/tests/$test"
 		echo "$test $(limit "$kernel" "$test")" >> "$root/tests/list"
@@ -211,7 +213,7 @@ run_group() { # KERNEL MACHINE TEST...
 wants() { # KERNEL TEST
 	local only
 	only=$(conf "$from/$2/vm.conf" kernels "")
-	[[ -z "$only" || " $only " = *" $1 "* ]]
+	[[ -z "$only" || " $only " = *" ${1%@*} "* ]]
 }
 
 run_kernel() { # KERNEL TEST...
@@ -271,15 +273,18 @@ for kernel in "${kernels[@]}"; do
 		fi
 	done
 	[ ${#these[@]} -gt 0 ] || continue
-	if [ ! -e "$cache/kernels/$kernel/build/Makefile" ] && [[ " $stock " = *" $kernel "* ]]; then
+	why=$(lacks "$kernel") name=${kernel%@*}
+	if [ -z "$why" ] && [ ! -e "$cache/kernels/$name/build/Makefile" ] && [[ " $stock " = *" $name "* ]]; then
 		progress "$kernel: fetching"
-		"$vm/fetch.sh" "$kernel" > "$work/fetch.log" 2>&1 || :
-		if [ ! -e "$cache/kernels/$kernel/build/Makefile" ]; then
-			for test in "${these[@]}"; do
-				skip "$kernel" "$test" "$(cat "$cache/kernels/$kernel.missing" 2> /dev/null || tail -1 "$work/fetch.log")"
-			done
-			continue
-		fi
+		"$vm/fetch.sh" "$name" > "$work/fetch.log" 2>&1 || :
+		[ -e "$cache/kernels/$name/build/Makefile" ] ||
+			why=$(cat "$cache/kernels/$name.missing" 2> /dev/null || tail -1 "$work/fetch.log")
+	fi
+	if [ -n "$why" ]; then
+		for test in "${these[@]}"; do
+			skip "$kernel" "$test" "$why"
+		done
+		continue
 	fi
 	kernel_dir "$kernel" > /dev/null
 	[ "$(jobs -rp | wc -l)" -lt "$jobs" ] || wait -n || :

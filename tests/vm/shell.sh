@@ -34,14 +34,14 @@ done
 [ $# -ge 2 ] || usage 2 >&2
 kernel=$1 script=$2
 shift 2
-[[ " $stock " != *" $kernel "* ]] || "$vm/fetch.sh" "$kernel"
+[[ " $stock " != *" ${kernel%@*} "* ]] || "$vm/fetch.sh" "${kernel%@*}"
 need busybox cpio
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 "$vm/build-module.sh" "$kernel" "$module" "$work/module"
 export KBUILD_EXTRA_SYMBOLS=$work/module/Module.symvers
-make_root "$work/root" "$work/module/covbuf.ko"
+make_root "$kernel" "$work/root" "$work/module/covbuf.ko"
 there=$work/root/tests/shell
 mkdir -p "$there"
 for file; do
@@ -50,7 +50,7 @@ for file; do
 		cp "$work/build/"*.ko "$there"
 	elif [[ "$file" = *.c ]]; then
 		name=${file##*/}
-		gcc -std=gnu11 -g -O2 -Wall -static -pthread -I"$top/include" -o "$there/${name%.c}" "$file"
+		"$(tools_of "$kernel")gcc-12" -std=gnu11 -g -O2 -Wall -static -pthread -I"$top/include" -o "$there/${name%.c}" "$file"
 	else
 		cp -R "$file" "$there"
 	fi

@@ -51,7 +51,8 @@ struct cov {
 	volatile uint64_t *area;
 };
 
-#define PAGE_WORDS 512ul
+extern unsigned long page_bytes;
+#define PAGE_WORDS (page_bytes / 8)
 
 int open_device(void);                 /* not INITed */
 int open_words(size_t words);          /* INITed, not mapped */

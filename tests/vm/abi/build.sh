@@ -5,7 +5,8 @@ abi=$COVBUF_VM/abi
 mkdir "$2/image"
 "$COVBUF_VM/build-module.sh" "$1" "$abi/mod" "$2/module"
 cp "$2/module/abi_mod.ko" "$abi/differences" "$2/image"
-gcc -std=gnu11 -O2 -Wall -Wextra -Wno-unused-parameter -Werror -static -pthread -o "$2/image/abi" "$abi"/*.c
+"$GUEST_CC" -std=gnu11 -O2 -Wall -Wextra -Wno-unused-parameter -Werror -static -pthread -o "$2/image/abi" "$abi"/*.c
 # No library for 32 bit is needed: it has none.
-gcc -std=gnu11 -O2 -Wall -Wextra -Werror -m32 -march=i686 -ffreestanding -nostdlib -static -fno-pic -no-pie \
+[[ $1 != *-ppc64el* ]] || exit 0
+"$GUEST_CC" -std=gnu11 -O2 -Wall -Wextra -Werror -m32 -march=i686 -ffreestanding -nostdlib -static -fno-pic -no-pie \
 	-fno-stack-protector -Wl,--build-id=none -o "$2/image/abi32" "$abi/compat/abi32.c"

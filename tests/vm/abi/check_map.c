@@ -11,26 +11,26 @@
 
 static void before_init(void)
 {
-	fails(EINVAL, mmap(NULL, 4096, RW, MAP_SHARED, open_device(), 0));
+	fails(EINVAL, mmap(NULL, page_bytes, RW, MAP_SHARED, open_device(), 0));
 }
 
 static void whole_length_only(void)
 {
 	int fd = open_words(4 * PAGE_WORDS);
 
-	fails(EINVAL, mmap(NULL, 3 * 4096, RW, MAP_SHARED, fd, 0));
-	fails(EINVAL, mmap(NULL, 5 * 4096, RW, MAP_SHARED, fd, 0));
-	works(mmap(NULL, 4 * 4096, RW, MAP_SHARED, fd, 0));
+	fails(EINVAL, mmap(NULL, 3 * page_bytes, RW, MAP_SHARED, fd, 0));
+	fails(EINVAL, mmap(NULL, 5 * page_bytes, RW, MAP_SHARED, fd, 0));
+	works(mmap(NULL, 4 * page_bytes, RW, MAP_SHARED, fd, 0));
 	/* The length is rounded to pages before anybody compares it. */
-	works(mmap(NULL, 4 * 4096 - 1, RW, MAP_SHARED, fd, 0));
+	works(mmap(NULL, 4 * page_bytes - 1, RW, MAP_SHARED, fd, 0));
 }
 
 static void offset_zero_only(void)
 {
 	int fd = open_words(4 * PAGE_WORDS);
 
-	fails(EINVAL, mmap(NULL, 4 * 4096, RW, MAP_SHARED, fd, 4096));
-	fails(EINVAL, mmap(NULL, 3 * 4096, RW, MAP_SHARED, fd, 4096));
+	fails(EINVAL, mmap(NULL, 4 * page_bytes, RW, MAP_SHARED, fd, page_bytes));
+	fails(EINVAL, mmap(NULL, 3 * page_bytes, RW, MAP_SHARED, fd, page_bytes));
 }
 
 /* A map is whole pages, so an area that is not can be used, but not mapped. */
@@ -39,8 +39,8 @@ static void part_of_a_page_never(void)
 	int fd = open_words(PAGE_WORDS + 1);
 
 	fails(EINVAL, mmap(NULL, (PAGE_WORDS + 1) * 8, RW, MAP_SHARED, fd, 0));
-	fails(EINVAL, mmap(NULL, 4096, RW, MAP_SHARED, fd, 0));
-	fails(EINVAL, mmap(NULL, 8192, RW, MAP_SHARED, fd, 0));
+	fails(EINVAL, mmap(NULL, page_bytes, RW, MAP_SHARED, fd, 0));
+	fails(EINVAL, mmap(NULL, 2 * page_bytes, RW, MAP_SHARED, fd, 0));
 	works(ioctl(fd, KCOV_ENABLE, KCOV_TRACE_PC));
 	run_function(0, 1);
 	works(ioctl(fd, KCOV_DISABLE, 0));
@@ -59,9 +59,9 @@ static void any_number_of_maps(void)
 	struct cov cov = map_words(PAGE_WORDS);
 	volatile uint64_t *second, *read_only, *private;
 
-	second = (uint64_t *)works(mmap(NULL, 4096, RW, MAP_SHARED, cov.fd, 0));
-	read_only = (uint64_t *)works(mmap(NULL, 4096, PROT_READ, MAP_SHARED, cov.fd, 0));
-	private = (uint64_t *)works(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, cov.fd, 0));
+	second = (uint64_t *)works(mmap(NULL, page_bytes, RW, MAP_SHARED, cov.fd, 0));
+	read_only = (uint64_t *)works(mmap(NULL, page_bytes, PROT_READ, MAP_SHARED, cov.fd, 0));
+	private = (uint64_t *)works(mmap(NULL, page_bytes, PROT_READ, MAP_PRIVATE, cov.fd, 0));
 	cov.area[500] = 42;
 	expect(second[500] == 42 && read_only[500] == 42 && private[500] == 42, "the maps are not of one area");
 	second[501] = 43;
@@ -70,8 +70,8 @@ static void any_number_of_maps(void)
 	run_function(0, 1);
 	works(ioctl(cov.fd, KCOV_DISABLE, 0));
 	expect(read_only[0] && read_only[0] == cov.area[0], "the kernel's records are not in all maps");
-	works(munmap((void *)cov.area, 4096));
-	works(mmap(NULL, 4096, RW, MAP_SHARED, cov.fd, 0));
+	works(munmap((void *)cov.area, page_bytes));
+	works(mmap(NULL, page_bytes, RW, MAP_SHARED, cov.fd, 0));
 }
 
 static void while_enabled(void)
@@ -80,7 +80,7 @@ static void while_enabled(void)
 	volatile uint64_t *area;
 
 	works(ioctl(fd, KCOV_ENABLE, KCOV_TRACE_PC));
-	area = (uint64_t *)works(mmap(NULL, 4096, RW, MAP_SHARED, fd, 0));
+	area = (uint64_t *)works(mmap(NULL, page_bytes, RW, MAP_SHARED, fd, 0));
 	area[0] = 0;
 	run_function(0, 1);
 	expect(area[0], "nothing is recorded");
@@ -90,19 +90,19 @@ static void grows_not(void)
 {
 	struct cov cov = map_words(2 * PAGE_WORDS);
 
-	fails(EFAULT, mremap((void *)cov.area, 8192, 12288, MREMAP_MAYMOVE));
-	fails(EFAULT, mremap((void *)cov.area, 8192, 12288, 0));
+	fails(EFAULT, mremap((void *)cov.area, 2 * page_bytes, 3 * page_bytes, MREMAP_MAYMOVE));
+	fails(EFAULT, mremap((void *)cov.area, 2 * page_bytes, 3 * page_bytes, 0));
 }
 
 static void moves_and_shrinks(void)
 {
 	struct cov cov = map_words(2 * PAGE_WORDS);
-	void *place = (void *)works(mmap(NULL, 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	void *place = (void *)works(mmap(NULL, 2 * page_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 
 	cov.area[7] = 11;
-	cov.area = (uint64_t *)works(mremap((void *)cov.area, 8192, 8192, MREMAP_MAYMOVE | MREMAP_FIXED, place));
+	cov.area = (uint64_t *)works(mremap((void *)cov.area, 2 * page_bytes, 2 * page_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, place));
 	expect((void *)cov.area == place && cov.area[7] == 11, "it has not moved");
-	works(mremap((void *)cov.area, 8192, 4096, 0));
+	works(mremap((void *)cov.area, 2 * page_bytes, page_bytes, 0));
 	works(ioctl(cov.fd, KCOV_ENABLE, KCOV_TRACE_PC));
 	run_function(0, 1);
 	expect(cov.area[0], "nothing is recorded");
@@ -120,7 +120,7 @@ static void outlives_the_fd(void)
 static void map_there(void *data)
 {
 	struct cov *cov = data;
-	uint64_t *area = (uint64_t *)works(mmap(NULL, 4096, RW, MAP_SHARED, cov->fd, 0));
+	uint64_t *area = (uint64_t *)works(mmap(NULL, page_bytes, RW, MAP_SHARED, cov->fd, 0));
 
 	expect(area[3] == 5, "the child's map is of another area");
 	cov->area[4] = 6;

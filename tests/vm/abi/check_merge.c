@@ -150,7 +150,7 @@ static void count_after_data(void)
 {
 	/* Sections that take long to copy. */
 	unsigned int sections = 50, times = 7000 / pcs_per_call();
-	struct watch watch = { map_words(1024 * PAGE_WORDS), 0 };
+	struct watch watch = { map_words(1ul << 19), 0 };
 	pthread_t id;
 
 	remote_enabled(&watch.cov, USB(3));
@@ -178,7 +178,7 @@ static void fills_to_the_end(void)
 
 static void hostile_counts(void)
 {
-	static const uint64_t counts[] = { PAGE_WORDS - 1, PAGE_WORDS, 1ull << 32, 1ull << 58, 1ull << 61, 1ull << 63, ~1ull, ~0ull };
+	const uint64_t counts[] = { PAGE_WORDS - 1, PAGE_WORDS, 1ull << 32, 1ull << 58, 1ull << 61, 1ull << 63, ~1ull, ~0ull };
 	const uint64_t handle = USB(3);
 	struct cov cov = map_words(PAGE_WORDS);
 

@@ -58,9 +58,9 @@ static void read_only_fd(void)
 	uint64_t *area;
 
 	works(ioctl(fd, KCOV_INIT_TRACE, PAGE_WORDS));
-	fails(EACCES, mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
-	area = (uint64_t *)works(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0));
-	fails(EACCES, mprotect(area, 4096, PROT_READ | PROT_WRITE));
+	fails(EACCES, mmap(NULL, page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+	area = (uint64_t *)works(mmap(NULL, page_bytes, PROT_READ, MAP_SHARED, fd, 0));
+	fails(EACCES, mprotect(area, page_bytes, PROT_READ | PROT_WRITE));
 	works(ioctl(fd, KCOV_ENABLE, KCOV_TRACE_PC));
 	run_function(0, 1);
 	works(ioctl(fd, KCOV_DISABLE, 0));
@@ -72,8 +72,8 @@ static void other_flags(void)
 	int fd = works(open(device, O_WRONLY | O_NONBLOCK | O_APPEND));
 
 	works(ioctl(fd, KCOV_INIT_TRACE, PAGE_WORDS));
-	fails(EACCES, mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0));
-	fails(EACCES, mmap(NULL, 4096, PROT_WRITE, MAP_SHARED, fd, 0));
+	fails(EACCES, mmap(NULL, page_bytes, PROT_READ, MAP_SHARED, fd, 0));
+	fails(EACCES, mmap(NULL, page_bytes, PROT_WRITE, MAP_SHARED, fd, 0));
 	works(ioctl(fd, KCOV_ENABLE, KCOV_TRACE_PC));
 	works(ioctl(fd, KCOV_DISABLE, 0));
 }
@@ -92,6 +92,30 @@ static void unknown_ioctl(void)
 	fails(ENOTTY, ioctl(inited, _IOW('c', 100, int), 0));
 	works(ioctl(inited, KCOV_ENABLE, KCOV_TRACE_PC));
 	fails(ENOTTY, ioctl(inited, _IO('c', 99), 0));
+}
+
+/* POWER has other bits for the direction and fewer for the size. Each processor's own numbers mean something, and only those. */
+static void numbers(void)
+{
+	static const struct {
+		unsigned long ours, x86, power;
+	} numbers[] = {
+		{ KCOV_INIT_TRACE, 0x80086301, 0x40086301 },	   { KCOV_ENABLE, 0x6364, 0x20006364 },
+		{ KCOV_DISABLE, 0x6365, 0x20006365 },		   { KCOV_REMOTE_ENABLE, 0x40186366, 0x80186366 },
+		{ KCOV_UNIQUE_ENABLE, 0x40086367, 0x80086367 },	   { KCOV_RESET_TRACE, 0x6368, 0x20006368 },
+	};
+	int fd = open_words(PAGE_WORDS);
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+#ifdef __powerpc64__
+		unsigned long right = numbers[i].power, wrong = numbers[i].x86;
+#else
+		unsigned long right = numbers[i].x86, wrong = numbers[i].power;
+#endif
+
+		expect(numbers[i].ours == right, "the header's number is %lx, not %lx", numbers[i].ours, right);
+		fails(ENOTTY, ioctl(fd, wrong, 0));
+	}
 }
 
 static void init_size(void)
@@ -148,6 +172,7 @@ const struct check open_checks[] = {
 	{ "open/read_only_fd", read_only_fd },
 	{ "open/other_flags", other_flags },
 	{ "open/unknown_ioctl", unknown_ioctl },
+	{ "open/numbers", numbers },
 	{ "init/size", init_size },
 	{ "init/once", init_once },
 	{ "init/without_memory", init_without_memory },

@@ -22,10 +22,10 @@
 static void bad_memory(void)
 {
 	int fd = open_words(PAGE_WORDS), fresh = open_device();
-	char *pages = (char *)works(mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-	struct kcov_remote_arg *arg = (void *)(pages + 4096 - sizeof(*arg));
+	char *pages = (char *)works(mmap(NULL, 2 * page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	struct kcov_remote_arg *arg = (void *)(pages + page_bytes - sizeof(*arg));
 
-	works(munmap(pages + 4096, 4096));
+	works(munmap(pages + page_bytes, page_bytes));
 	fails(EFAULT, ioctl(fd, KCOV_REMOTE_ENABLE, NULL));
 	fails(EFAULT, ioctl(fresh, KCOV_REMOTE_ENABLE, NULL));
 	fails(EFAULT, ioctl(fd, KCOV_REMOTE_ENABLE, ~0ul << 63));

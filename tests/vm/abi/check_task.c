@@ -122,7 +122,7 @@ static void trace_then_exec(void *data)
 
 static void exec_goes_on(void)
 {
-	struct cov cov = map_words(2048 * PAGE_WORDS);
+	struct cov cov = map_words(1ul << 20);
 
 	in_child(trace_then_exec, &cov);
 	expect_calls(&cov, 2, 4);

@@ -173,7 +173,7 @@ static void trace_fills_to_the_end(void)
 
 static void hostile_count(void)
 {
-	static const uint64_t counts[] = { PAGE_WORDS - 11, PAGE_WORDS, 1ull << 63, ~1ull, ~0ull };
+	const uint64_t counts[] = { PAGE_WORDS - 11, PAGE_WORDS, 1ull << 63, ~1ull, ~0ull };
 	struct cov cov = map_words(PAGE_WORDS), trace = trace_of(&cov, 10);
 
 	works(ioctl(cov.fd, KCOV_UNIQUE_ENABLE, 10));

@@ -131,7 +131,11 @@ void compare_values(unsigned long cmd, uint64_t a, uint64_t b)
 /* As the kernel itself tells root. */
 uint64_t kaslr_offset(void)
 {
+#ifdef __powerpc64__
+	static const uint64_t linked = 0xc000000000000000;
+#else
 	static const uint64_t linked = 0xffffffff81000000; /* CONFIG_PHYSICAL_START is the default on all kernels tested */
+#endif
 	unsigned long long address;
 	char name[128], line[256];
 	FILE *symbols = fopen("/proc/kallsyms", "r");
@@ -278,7 +282,7 @@ void in_thread(void (*body)(void *), void *data)
 
 uint32_t *shared_words(void)
 {
-	return (uint32_t *)works(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	return (uint32_t *)works(mmap(NULL, page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
 }
 
 void post(uint32_t *word, uint32_t value)

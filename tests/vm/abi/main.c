@@ -23,6 +23,7 @@ static const struct check *const groups[] = {
 };
 
 const char *device;
+unsigned long page_bytes;
 static const char *prefix = "";
 static const char *current;
 static const char *left_out[8];
@@ -95,6 +96,7 @@ int main(int argc, char **argv)
 {
 	int option, nr_left_out = 0;
 
+	page_bytes = sysconf(_SC_PAGESIZE);
 	if (argc == 4 && !strcmp(argv[1], "--run")) {
 		run_function(atoi(argv[2]), atoi(argv[3]));
 		return 0;

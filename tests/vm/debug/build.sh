@@ -8,4 +8,4 @@ mkdir "$image"
 for module in "${KBUILD_EXTRA_SYMBOLS%/*}/covbuf.ko" "$2/module/fault_client.ko"; do
 	objcopy --strip-debug "$module" "$image/${module##*/}"
 done
-gcc -static -O2 -Wall -Werror -o "$image/fault" "$COVBUF_VM/debug/fault/fault.c"
+"$GUEST_CC" -static -O2 -Wall -Werror -o "$image/fault" "$COVBUF_VM/debug/fault/fault.c"

@@ -60,5 +60,5 @@ grep -q 'covbuf: there is no covbuf.ko for Linux' "$out/alone/names/build.log" |
 	die "without covbuf.ko's symbols the build fails without saying so: $(tail -3 "$out/alone/log")"
 
 for program in drive collect; do
-	gcc -std=gnu11 -g -O2 -Wall -Wextra -Werror -static -o "$out/image/$program" "$adapter/sample/$program.c"
+	"$GUEST_CC" -std=gnu11 -g -O2 -Wall -Wextra -Werror -static -o "$out/image/$program" "$adapter/sample/$program.c"
 done

@@ -4,4 +4,4 @@ set -eu
 mkdir "$2/image"
 "$COVBUF_VM/build-module.sh" "$1" "$COVBUF_VM/sections/module" "$2/module"
 cp "$2/module/sections.ko" "$2/image"
-gcc -std=gnu11 -static -O2 -Wall -Wextra -Werror -pthread -o "$2/image/sections" "$COVBUF_VM/sections/"{sections,model,owners}.c
+"$GUEST_CC" -std=gnu11 -static -O2 -Wall -Wextra -Werror -pthread -o "$2/image/sections" "$COVBUF_VM/sections/"{sections,model,owners}.c

@@ -14,7 +14,7 @@
 #define SECTIONS_NR_ACCOUNTS 16
 #define SECTIONS_NR_PHASES 16
 #define SECTIONS_MAX_OPS 4096
-#define SECTIONS_CONSTANT 0x5ec7105000000000ull /* what function i compares its argument with, plus i */
+#define SECTIONS_CONSTANT 0x5ec7105000000100ull /* what function i compares its argument with, plus i; POWER makes each in as many instructions */
 
 enum sections_what {
 	/* call function fn, n times, with arguments 0, 1, ..; account, if not 0, is raised by n */
