@@ -14,13 +14,27 @@
 
 const struct command *the_command;
 
+/* On one line. A name may come from a recording: what would move a terminal's cursor is shown as '?'. */
+static void put_text(const char *text)
+{
+	for (; *text; text++)
+		fputc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text, stderr);
+}
+
 static void say(const char *file, const char *format, va_list args)
 {
+	char *text;
+
 	fflush(stdout);
 	fprintf(stderr, "covbuf%s%s: ", the_command ? " " : "", the_command ? the_command->name : "");
-	if (file)
-		fprintf(stderr, "%s: ", file);
-	vfprintf(stderr, format, args);
+	if (file) {
+		put_text(file);
+		fputs(": ", stderr);
+	}
+	if (vasprintf(&text, format, args) >= 0) {
+		put_text(text);
+		free(text);
+	}
 	fputc('\n', stderr);
 }
 
