@@ -7,8 +7,6 @@
  *   I3  it is found under the handle and token of the section that it was emitted in
  *   I4  in the end every area is in the pool, and empty
  */
-#include <string.h>
-
 #include "scenario.h"
 
 struct tally tally;
@@ -28,7 +26,7 @@ void emit_cmp(uint32_t section)
 	covbuf_trace_cmp(record + 1, record + 2, record + 3, record);
 }
 
-void found(uint64_t handle, uint64_t token, uint32_t mode, const uint64_t *record)
+void check_record(uint64_t handle, uint64_t token, uint32_t mode, const uint64_t *record)
 {
 	uint64_t key = mode == COVBUF_MODE_CMP ? record[COVBUF_CMP_WORDS - 1] : record[0];
 	uint32_t section = RECORD_SECTION(key), n = RECORD_NUMBER(key);
@@ -37,11 +35,19 @@ void found(uint64_t handle, uint64_t token, uint32_t mode, const uint64_t *recor
 	CHECK(section < MAX_SECTIONS && n < 64 && n < tally.emitted[section]);
 	if (mode == COVBUF_MODE_CMP)
 		CHECK(record[0] == key + 1 && record[1] == key + 2 && record[2] == key + 3);
+	CHECK(handle == tally.handle[section]);
+	CHECK(!tally.token[section] || token == tally.token[section]);
+}
+
+void found(uint64_t handle, uint64_t token, uint32_t mode, const uint64_t *record)
+{
+	uint64_t key = mode == COVBUF_MODE_CMP ? record[COVBUF_CMP_WORDS - 1] : record[0];
+	uint32_t section = RECORD_SECTION(key), n = RECORD_NUMBER(key);
+
+	check_record(handle, token, mode, record);
 	CHECK(!(tally.seen[section] & 1ull << n));
 	tally.seen[section] |= 1ull << n;
 	tally.found[section]++;
-	CHECK(handle == tally.handle[section]);
-	CHECK(!tally.token[section] || token == tally.token[section]);
 }
 
 int found_batch(const struct covbuf_batch *batch, void *arg)
@@ -120,6 +126,7 @@ struct covbuf_drained drain(unsigned int flags)
 	struct covbuf_drained sum;
 
 	CHECK(!covbuf_drain(&covb_segment, flags, found_batch, NULL, &sum));
+	tally.holes += sum.lost;
 	return sum;
 }
 
@@ -163,13 +170,16 @@ void check_pool(void)
 
 void check_all(void)
 {
-	uint64_t emitted = 0, found = 0;
+	uint64_t emitted = 0, found = 0, stale = 0;
 
 	drain(0);
+	for (uint32_t i = 0; i < covb_segment.layout.owners.nr; i++)
+		stale += covb_segment.owners[i].stale;
 	for (uint32_t i = 0; i < MAX_SECTIONS; i++) {
 		emitted += tally.emitted[i];
 		found += tally.found[i];
 	}
 	CHECK(emitted == found + all_losses());
+	CHECK(tally.holes <= stale);
 	check_pool();
 }

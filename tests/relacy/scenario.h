@@ -5,6 +5,8 @@
 #ifndef COVB_RELACY_SCENARIO_H
 #define COVB_RELACY_SCENARIO_H
 
+#include <string.h>
+
 #include <covbuf/covbuf.h>
 #include <covbuf/trace.h>
 
@@ -30,6 +32,7 @@ struct tally {
 	uint64_t token[MAX_SECTIONS];
 	uint32_t emitted[MAX_SECTIONS], found[MAX_SECTIONS];
 	uint64_t seen[MAX_SECTIONS];	/* bit per record that was found */
+	uint64_t holes;			/* and records that are stale, as the consumer counts */
 };
 extern struct tally tally;
 
@@ -37,7 +40,10 @@ extern struct tally tally;
 void emit(uint32_t section);
 void emit_cmp(uint32_t section);
 
-/* A record was found in an area that is described like this; not twice, and only if it was emitted. */
+/* A record that was seen in an area that is described like this is whole, was emitted, and belongs there. */
+void check_record(uint64_t handle, uint64_t token, uint32_t mode, const uint64_t *record);
+
+/* The same, and it is not found twice. */
 void found(uint64_t handle, uint64_t token, uint32_t mode, const uint64_t *record);
 
 /* What covbuf_drain() calls. */

@@ -18,6 +18,9 @@ extern struct covbuf_segment covb_segment;
 /* Attach the engine to a segment with so many areas, made by its maker; there is room for COVB_MODEL_NR_AREAS. */
 void covb_model_attach(uint32_t nr_areas);
 
+/* One sleep of shm/wait.c. */
+bool covb_model_wait_once(struct covbuf_segment *segment, int timeout_ms);
+
 /* The words of area i. */
 uint64_t *covb_model_words(uint32_t i);
 
