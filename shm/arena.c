@@ -205,16 +205,15 @@ static int allocation_flags(const struct covb_arena *arena)
 	return MALLOCX_ARENA(arena->index) | MALLOCX_TCACHE_NONE | MALLOCX_LG_ALIGN(LG_PART_BYTES);
 }
 
+/* Returns 1 where it may hold old words: the caller zeroes it, once there is storage behind it. */
 int covb_arena_take(struct covb_arena *arena, uint64_t bytes, uint64_t *offset_bytes)
 {
 	char *memory = covb_je_mallocx(bytes, allocation_flags(arena));
 
 	if (!memory)
 		return -ENOSPC;
-	if (arena->unpunched)
-		memset(memory, 0, bytes);
 	*offset_bytes = (uint64_t)(memory - arena->base);
-	return 0;
+	return arena->unpunched;
 }
 
 void covb_arena_give(struct covb_arena *arena, uint64_t offset_bytes, uint64_t bytes)

@@ -9,6 +9,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -48,16 +49,18 @@ static int find_entry(struct covbuf_segment *segment, uint32_t *entry)
 /* Memory from the arena, with storage behind it. */
 static int take_storage(struct covbuf_segment *segment, uint64_t bytes, uint64_t *offset_bytes)
 {
-	int err = covb_arena_take(segment->arena, bytes, offset_bytes);
+	int old_words = covb_arena_take(segment->arena, bytes, offset_bytes), err;
 
-	if (err)
-		return err;
+	if (old_words < 0)
+		return old_words;
 	/* also where there was storage before: a purge punched it out */
 	err = covb_storage_reserve(segment->fd, *offset_bytes, bytes);
 	if (err) {
 		covb_arena_give(segment->arena, *offset_bytes, bytes);
 		return err;
 	}
+	if (old_words)
+		memset(segment->base + *offset_bytes, 0, bytes);
 	if (*offset_bytes + bytes > segment->size_bytes) {
 		segment->size_bytes = *offset_bytes + bytes;
 		/* release: partner is the acquire in covb_segment_words(); the storage is there before it is said */

@@ -9,11 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../../libcovbuf/core/flag.h"
 #include "../../shm/shm.h"
+#include "kernel.h"
 
 TestSuite(arena, .timeout = 60);
 
@@ -125,8 +127,10 @@ static void shrink_and_grow_again(struct covbuf_segment *segment)
 
 Test(arena, shrinking_punches_holes_in_memory)
 {
-	struct covbuf_segment *segment = create(64 << 20);
+	struct covbuf_segment *segment;
 
+	need_holes();
+	segment = create(64 << 20);
 	shrink_and_grow_again(segment);
 	covbuf_segment_close(segment);
 }
@@ -136,6 +140,7 @@ Test(arena, shrinking_punches_holes_in_a_file)
 	char directory[] = "/tmp/covbuf-arena-XXXXXX", path[64];
 	struct covbuf_segment *segment;
 
+	need_holes();
 	cr_assert(mkdtemp(directory));
 	snprintf(path, sizeof(path), "%s/segment", directory);
 	segment = create_in(path, 64 << 20);
@@ -208,6 +213,44 @@ Test(arena, settings_of_other_jemallocs_do_not_reach_it)
 	cr_assert(covbuf_segment_grow(segment, 1, 5) == 5);
 	cr_expect(count_foreign_words(segment) == 0);
 	covbuf_segment_close(segment);
+}
+
+/* A file system that has no holes keeps what was freed; and what is taken next may lie beyond the file's end. */
+static bool holes_declined;
+
+int madvise(void *address, size_t bytes, int advice)
+{
+	if (holes_declined && advice == MADV_REMOVE) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	return (int)syscall(SYS_madvise, address, bytes, advice);
+}
+
+Test(arena, what_cannot_be_punched_is_zeroed_when_it_is_used_again)
+{
+	char directory[] = "/tmp/covbuf-arena-XXXXXX", path[64];
+	struct covbuf_segment *segment;
+
+	cr_assert(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/segment", directory);
+	holes_declined = true;
+	segment = create_in(path, 64 << 20);
+	for (int round = 0; round < 3; round++) {
+		cr_assert(covbuf_segment_grow(segment, 0, 63) == 63);
+		for (uint32_t i = 0; i < covb_segment_nr_areas(segment); i++) {
+			uint64_t nr, *words = covb_segment_words(segment, i, &nr);
+
+			memset(words, 0xff, (nr - COVBUF_GUARD_WORDS) * sizeof(*words));
+		}
+		cr_assert(covbuf_segment_trim(segment) == 0);
+	}
+	cr_assert(covbuf_segment_grow(segment, 3, 5) == 5);
+	cr_assert(covbuf_segment_grow(segment, 0, 20) == 20);
+	cr_expect(count_foreign_words(segment) == 0);
+	covbuf_segment_close(segment);
+	unlink(path);
+	rmdir(directory);
 }
 
 /* Nothing but guard words in all of the data, used or not: jemalloc's own data are elsewhere. */
