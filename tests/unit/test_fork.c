@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kernel.h"
+
 static int wait_for(pid_t pid)
 {
 	int status;
@@ -47,6 +49,7 @@ Test(children, a_raw_clone_stops_at_the_next_slow_path)
 	struct covbuf_owner *owner;
 	pid_t pid;
 
+	need_wipe_on_fork();
 	attach_with(8);
 	owner = make_owner(0, 0, COVBUF_OWNER_GROW);
 	cr_assert_eq(covbuf_enable(owner), 0);
