@@ -73,7 +73,7 @@ void judge_new_round(struct judge *judge, uint32_t round)
 void judge_lose_before(struct judge *judge)
 {
 	for (uint32_t i = 0; i < judge->segment->layout.contexts.nr; i++)
-		judge->segment->contexts[i].lost[COVBUF_LOST_FULL] = 3;
+		judge->segment->contexts[i].lost[COVBUF_LOST_FULL] = JUDGE_LOST_BEFORE;
 	judge->lost_before = counted_by_contexts(judge->segment);
 }
 
@@ -174,9 +174,9 @@ void judge_books(struct judge *judge, const struct judge_limits *limits)
 	lost = counted_by_contexts(judge->segment) + counted_by_owners(judge->segment) - judge->lost_before;
 	begun = books_begun();
 
-	if (judge->found.records + lost > begun + limits->again_areas * covbuf_class_words(0))
+	if (judge->found.records + lost > begun + limits->again_areas * covbuf_class_words(0) + limits->recounted)
 		books_fail("%lu begun; %lu found and %lu counted: too many", begun, judge->found.records, lost);
-	else if (judge->found.records + lost + limits->open + limits->handed < begun)
+	else if (judge->found.records + lost + limits->open < begun)
 		books_fail("%lu begun, %lu of them cut short; %lu found and %lu counted: too few", begun, limits->open,
 			   judge->found.records, lost);
 	if (judge->found.nr_again_areas > limits->again_areas)

@@ -13,6 +13,8 @@
 
 #include "books.h"
 
+#define JUDGE_LOST_BEFORE 3 /* what each context slot's last user has lost; see judge_lose_before() */
+
 struct judge {
 	struct covbuf_segment *segment;	/* mapped; consumed by this process */
 	struct covbuf_segment *observer;
@@ -27,7 +29,7 @@ struct judge {
 struct judge_limits {
 	uint64_t open;		/* records that are neither found nor counted, at most */
 	uint64_t again_areas;	/* areas whose records may be given twice, or counted and given */
-	uint64_t handed;	/* records of a ring that a consumer had taken and not given */
+	uint64_t recounted;	/* of what whoever had the slots before has lost, as counted again */
 	bool in_hand;		/* a collector died: what it had been given counts */
 };
 

@@ -10,6 +10,8 @@
 #include "books.h"
 #include "tests/step/step.h"
 
+#define OPERATIONS_MAX 100
+#define HANDLERS_MAX 16
 #define NR_PROCS 5 /* slots in each segment; the first is never used */
 
 enum victim_kind { PLAIN, GROW, UNIQUE, RING, CMP, KCOV, GROW_CMP, CMP_RING, KEEP, NR_KINDS };
