@@ -95,22 +95,26 @@ char failure[512];
 
 /* ---- races ------------------------------------------------------------------------------------- */
 
-enum { PLAIN = 1, WRITE = 2, NR_KINDS = 4 };
+enum { PLAIN = 1, WRITE = 2, NR_KINDS = 4, SAME = 4 };
 
 struct origin {
 	const covb_model_site *site;
 	const void *pc;
 };
 
-/* When each thread last accessed a grain, in each of the four ways. */
+/*
+ * When each thread last accessed a grain, in each of the four ways: by its own clock, and by how many accesses
+ * there had been. What a thread stored that was there already it does not wait for others to have stored.
+ */
 struct shadow {
 	uint64_t execution;
 	rl::timestamp_t when[NR_KINDS][COVB_MODEL_NR_THREADS];
+	uint64_t step[NR_KINDS][COVB_MODEL_NR_THREADS], same[COVB_MODEL_NR_THREADS];
 	origin from[NR_KINDS][COVB_MODEL_NR_THREADS];
 };
 
 shadow shadows[(SHARED_BYTES + HANDED_BYTES) / GRAIN];
-uint64_t execution;
+uint64_t execution, step;
 
 const char *describe(const origin &from, char *text, size_t bytes)
 {
@@ -144,14 +148,19 @@ void check_grain(shadow &s, const volatile void *p, int kind, const origin &from
 	rl::thread_info_base &thread = *rl::ctx().threadx_;
 
 	if (s.execution != execution) {
-		std::memset(s.when, 0, sizeof(s.when));
+		std::memset(&s, 0, sizeof(s));
 		s.execution = execution;
 	}
 	for (int other = 0; other < NR_KINDS; other++)
 		for (int i = 0; conflict(kind, other) && i < COVB_MODEL_NR_THREADS; i++)
-			if (thread.acq_rel_order_[i] < s.when[other][i])
+			if (thread.acq_rel_order_[i] < s.when[other][i] && s.step[other][i] >= s.same[thread.index_])
 				race(p, kind, from, other, s.from[other][i]);
+	if (kind & SAME) {
+		s.same[thread.index_] = step;
+		return;
+	}
 	s.when[kind][thread.index_] = thread.own_acq_rel_order_;
+	s.step[kind][thread.index_] = step;
 	s.from[kind][thread.index_] = from;
 }
 
@@ -161,6 +170,7 @@ void check(const volatile void *p, size_t bytes, int kind, const covb_model_site
 	size_t offset = shared_offset(p) < SHARED_BYTES ? shared_offset(p) : SHARED_BYTES + handed_offset(p);
 	origin from = { site, pc };
 
+	step++;
 	if (kind & PLAIN)
 		rl::ctx().threadx_->own_acq_rel_order_++;
 	for (size_t grain = offset / GRAIN; grain * GRAIN < offset + bytes; grain++)
@@ -396,6 +406,8 @@ void covb_model_store(volatile void *p, uint32_t bytes, uint64_t value, covb_mod
 	if (threads_run && where == SHARED) {
 		rl::ctx().sched();
 		log(site, p, value);
+		/* whoever reads it beside us reads the same: adopting an owner counts on that */
+		bool news = peek(p, bytes) != value;
 		for (uint32_t next = at; next < end;) {
 			cell &c = cell_of(next, end);
 			thread_t &t = *rl::ctx().threadx_;
@@ -405,7 +417,7 @@ void covb_model_store(volatile void *p, uint32_t bytes, uint64_t value, covb_mod
 			      part(value, c, at));
 			next = c.end();
 		}
-		check(p, bytes, WRITE, site, 0);
+		check(p, bytes, news ? WRITE : SAME, site, 0);
 		return;
 	}
 	if (threads_run && where == HANDED) {

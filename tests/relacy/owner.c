@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Owners that come and go while somebody starts sections for them. Rows 22 to 27 of docs/ordering.md.
+ */
+#include "scenario.h"
+
+/* What each odd sequence of the owner slots stands for; written before it is odd. */
+static struct {
+	uint32_t mode, epoch;
+} expected[2][16];
+
+/* The section on top is of an enable that was, and has what belongs to it. */
+static void check_frame(void)
+{
+	const struct covb_frame *frame = covbuf_context()->top;
+	uint32_t i = frame->owner;
+	uint64_t sequence = frame->sequence;
+
+	CHECK(i < 2 && (sequence & 1) && sequence < 16);
+	CHECK(frame->mode == expected[i][sequence].mode);
+	if (frame->kind != COVB_KIND_VOID && frame->mode == COVBUF_MODE_PC)
+		CHECK(frame->unique.epoch == expected[i][sequence].epoch);
+}
+
+static void expect(uint32_t i, uint64_t sequence, uint32_t mode, uint32_t epoch)
+{
+	expected[i][sequence].mode = mode;
+	expected[i][sequence].epoch = epoch;
+}
+
+static bool start_and_check(uint32_t section, uint64_t handle)
+{
+	covbuf_token token = covbuf_remote_start(handle);
+
+	if (!token)
+		return false;
+	tally.handle[section] = handle;
+	check_frame();
+	if (covbuf_context()->top->mode == COVBUF_MODE_PC)
+		emit(section);
+	CHECK(!covbuf_remote_stop(token));
+	return true;
+}
+
+/* ---- enabled again ----------------------------------------------------------------------------- */
+
+static void unique_before(void)
+{
+	begin(2);
+	memset(expected, 0, sizeof(expected));
+	owner = make_owner(COVBUF_MODE_PC, COVBUF_LINEAR, COVBUF_OWNER_UNIQUE, 1);
+	expect(0, owner->slot->sequence, COVBUF_MODE_PC, owner->epoch);
+	open_contexts();
+}
+
+static void enable_again(void)
+{
+	const uint64_t handle = HANDLE(1);
+
+	CHECK(!covbuf_disable(owner));
+	expect(0, owner->slot->sequence + 1, COVBUF_MODE_PC, covb_engine.epoch + 1);
+	CHECK(!covbuf_remote_enable(owner, &handle, 1, 0));
+}
+
+static void sections(void)
+{
+	start_and_check(0, HANDLE(1));
+	start_and_check(1, HANDLE(1));
+}
+
+static void consume(void)
+{
+	drain(0);
+}
+
+COVB_MODEL_SCENARIO(enable_again, .before = unique_before, .thread = { sections, enable_again, consume },
+		    .after = check_all);
+
+/* ---- another owner in the same place ----------------------------------------------------------- */
+
+static void replace_owner(void)
+{
+	covbuf_owner_put(owner);
+	/* put: disabled, and one enable further */
+	expect(0, 5, COVBUF_MODE_CMP, 0);
+	owner = make_owner(COVBUF_MODE_CMP, COVBUF_LINEAR, 0, 1);
+	CHECK(owner->index == 0 && covb_engine.owner_slots[0].sequence == 5);
+}
+
+COVB_MODEL_SCENARIO(owner_replaced, .before = unique_before, .thread = { sections, replace_owner, consume },
+		    .after = check_all);
+
+/* Two that want one: who gets the slot that was left. */
+static void make_other(void)
+{
+	struct covbuf_owner_options options = { .mode = COVBUF_MODE_PC };
+	struct covbuf_owner *made;
+
+	if (covbuf_owner_create(&options, &made))
+		return;
+	CHECK(made->refs == 1 && !made->nr_handles && !made->remote && made->config);
+	covbuf_owner_put(made);
+}
+
+static void two_owners_before(void)
+{
+	unique_before();
+	other_owner = make_owner(COVBUF_MODE_PC, COVBUF_LINEAR, 0, 0);
+}
+
+static void put_other(void)
+{
+	covbuf_owner_put(other_owner);
+}
+
+COVB_MODEL_SCENARIO(owner_slot_left, .before = two_owners_before, .thread = { make_other, put_other, make_other },
+		    .after = check_all);
+
+/* ---- references -------------------------------------------------------------------------------- */
+
+/* What is done with a reference is done before the owner goes. */
+static void use_and_put(void)
+{
+	other_owner->seen_words++; /* one at a time: the other thread's is another word */
+	covbuf_owner_put(other_owner);
+}
+
+static void use_other_and_put(void)
+{
+	other_owner->section_words++;
+	covbuf_owner_put(other_owner);
+}
+
+static void references_before(void)
+{
+	two_owners_before();
+	covbuf_owner_get(other_owner);
+}
+
+static void references_after(void)
+{
+	CHECK((covb_engine.owner_slots[1].state & 0xff) == COVBUF_OWNER_NONE);
+	check_all();
+}
+
+COVB_MODEL_SCENARIO(references, .before = references_before, .thread = { use_and_put, use_other_and_put },
+		    .after = references_after);
+
+/* ---- handles ----------------------------------------------------------------------------------- */
+
+static uint64_t handle_a, handle_b;
+
+/* Two handles that lie in the same slot of the table, one after the other. */
+static void find_two(void)
+{
+	uint64_t first = COVBUF_SUBSYSTEM_USER | 1, i = 2;
+
+	while ((first * 0x9e3779b97f4a7c15ull ^ HANDLE(i) * 0x9e3779b97f4a7c15ull) >> 58)
+		i++;
+	handle_a = first;
+	handle_b = HANDLE(i);
+}
+
+static void same_slot_before(void)
+{
+	begin(2);
+	find_two();
+	owner = make_owner(COVBUF_MODE_PC, COVBUF_LINEAR, 0, 0);
+	other_owner = make_owner(COVBUF_MODE_PC, COVBUF_LINEAR, 0, 0);
+	CHECK(!covbuf_remote_enable(owner, &handle_a, 1, 0));
+	open_contexts();
+}
+
+static void move_slot(void)
+{
+	CHECK(!covbuf_disable(owner));
+	CHECK(!covbuf_remote_enable(other_owner, &handle_b, 1, 0));
+}
+
+static void move_slot_back(void)
+{
+	move_slot();
+	CHECK(!covbuf_disable(other_owner));
+	CHECK(!covbuf_remote_enable(owner, &handle_a, 1, 0));
+}
+
+static void start_of(uint32_t section, uint64_t handle, const struct covbuf_owner *of)
+{
+	covbuf_token token = covbuf_remote_start(handle);
+
+	if (!token)
+		return;
+	CHECK(covbuf_context()->top->owner == of->index);
+	tally.handle[section] = handle;
+	emit(section);
+	CHECK(!covbuf_remote_stop(token));
+}
+
+static void start_a(void)
+{
+	start_of(0, handle_a, owner);
+}
+
+static void start_b(void)
+{
+	start_of(1, handle_b, other_owner);
+	start_of(2, handle_b, other_owner);
+}
+
+COVB_MODEL_SCENARIO(handle_slot_reused, .before = same_slot_before, .thread = { start_a, move_slot, start_b },
+		    .after = check_all);
+COVB_MODEL_SCENARIO(handle_moved_back, .before = same_slot_before, .thread = { start_a, move_slot_back, start_b },
+		    .after = check_all);
+
+/* The table is made, or made anew, while somebody looks. */
+static void no_table_before(void)
+{
+	begin(2);
+	owner = make_owner(COVBUF_MODE_PC, COVBUF_LINEAR, 0, 0);
+	open_contexts();
+}
+
+static void first_enable(void)
+{
+	const uint64_t handle = HANDLE(1);
+
+	CHECK(!covbuf_remote_enable(owner, &handle, 1, 0));
+}
+
+static void start_1(void)
+{
+	run_section(0, HANDLE(1), 1);
+	run_section(1, HANDLE(1), 1);
+}
+
+COVB_MODEL_SCENARIO(first_handle, .before = no_table_before, .thread = { start_1, first_enable },
+		    .after = check_all);
+
+static void half_full_before(void)
+{
+	uint64_t handles[31];
+
+	begin(2);
+	for (uint32_t i = 0; i < 31; i++)
+		handles[i] = HANDLE(i + 1);
+	owner = make_owner(COVBUF_MODE_PC, COVBUF_LINEAR, 0, 0);
+	other_owner = make_owner(COVBUF_MODE_PC, COVBUF_LINEAR, 0, 0);
+	CHECK(!covbuf_remote_enable(owner, handles, 31, 0));
+	open_contexts();
+}
+
+static void two_more(void)
+{
+	const uint64_t handles[] = { HANDLE(40), HANDLE(41) };
+
+	CHECK(!covbuf_remote_enable(other_owner, handles, 2, 0));
+}
+
+/* Those that were there before are found all the time. */
+static void start_old(void)
+{
+	CHECK(run_section(0, HANDLE(1), 1));
+	run_section(1, HANDLE(41), 1);
+}
+
+COVB_MODEL_SCENARIO(table_grows, .before = half_full_before, .thread = { start_old, two_more },
+		    .after = check_all);
