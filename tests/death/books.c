@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* See books.h. */
 #define _GNU_SOURCE
+#include <errno.h>
+#include <linux/futex.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <covbuf/covbuf.h>
 
@@ -40,7 +45,24 @@ void books_new_round(uint32_t round)
 	memset(books->made, 0, sizeof(books->made));
 	books->round = round % STAMP_ROUNDS;
 	books->phase = 0;
-	books->hands = 0;
+}
+
+void books_set_phase(uint32_t phase)
+{
+	covb_store_release(&books->phase, phase);
+	syscall(SYS_futex, &books->phase, FUTEX_WAKE, 16, NULL, NULL, 0);
+}
+
+void books_wait_for_phase(uint32_t phase)
+{
+	const struct timespec timeout = { .tv_sec = 10 };
+	uint32_t seen;
+
+	while ((seen = covb_load_acquire(&books->phase)) != phase)
+		if (syscall(SYS_futex, &books->phase, FUTEX_WAIT, seen, &timeout, NULL, 0) && errno == ETIMEDOUT) {
+			books_fail("nobody comes to phase %u", phase);
+			return;
+		}
 }
 
 /* ---- making ---------------------------------------------------------------------------------- */
@@ -125,6 +147,7 @@ void books_forget(struct books_found *found)
 	found->nr_again_areas = 0;
 	found->again_token = 0;
 	found->again_serial = 0;
+	found->ring_token = 0;
 }
 
 static bool read_stamp(const uint64_t *record, uint32_t mode, struct stamp *s)
@@ -174,13 +197,30 @@ static bool is_record(uint64_t pc)
 	return pc && !(pc & COVBUF_NOT_A_RECORD);
 }
 
-int books_note_batch(const struct covbuf_batch *batch, void *found)
+/* A ring gives its records in the order in which they were made, whoever takes them. */
+static void check_order(struct books_found *found, uint64_t pc, uint64_t token)
 {
+	struct stamp s;
+
+	if (!stamp_read(pc, &s))
+		return;
+	if (token == found->ring_token && s.number <= found->ring_number)
+		books_fail("number %u of a ring comes after %ld", s.number, found->ring_number);
+	found->ring_token = token;
+	found->ring_number = s.number;
+}
+
+int books_note_batch(const struct covbuf_batch *batch, void *arg)
+{
+	struct books_found *found = arg;
 	uint64_t step = batch->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
 
 	for (uint64_t i = 0; i + step <= batch->nr_words; i += step)
-		if (is_record(batch->words[i + step - 1]))
+		if (is_record(batch->words[i + step - 1])) {
+			if (batch->kind == COVBUF_RING)
+				check_order(found, batch->words[i + step - 1], batch->token);
 			books_note(found, &batch->words[i], batch->mode, batch->token, batch->serial);
+		}
 	return 0;
 }
 
@@ -190,7 +230,6 @@ int books_give_batch(const struct covbuf_batch *batch, void *arg)
 	struct stamp s;
 
 	(void)arg;
-	covb_store(&books->hands, books->hands + 1);
 	for (uint64_t i = 0; i + step <= batch->nr_words; i += step)
 		if (is_record(batch->words[i + step - 1]) && read_stamp(&batch->words[i], batch->mode, &s))
 			books->given[s.thread][s.level][s.number]++;

@@ -29,7 +29,6 @@ struct books {
 	uint32_t phase;		/* of an operation that tells the judge when to look */
 	struct books_made made[BOOKS_PROCESSES][BOOKS_LEVELS];
 	uint8_t given[BOOKS_PROCESSES][BOOKS_LEVELS][BOOKS_NUMBERS]; /* times, to one who collected and may have died of it */
-	uint32_t hands;		/* batches that somebody who died had in its hands */
 };
 
 extern struct books *books;
@@ -44,6 +43,8 @@ struct books_found {
 	uint64_t nr_again_areas; /* areas that such were in, by section and serial */
 	uint64_t again_token;
 	uint32_t again_serial;
+	uint64_t ring_token;	/* of the ring that was last found */
+	int64_t ring_number;	/* of its last record */
 };
 
 int books_init(void);
@@ -70,6 +71,10 @@ int books_note_batch(const struct covbuf_batch *batch, void *found);
 
 /* Likewise for one who may die of it: arg is not used, and what was given is kept in the books. */
 int books_give_batch(const struct covbuf_batch *batch, void *arg);
+
+/* Wait until it is that phase, and say that it is; at most for some seconds. */
+void books_wait_for_phase(uint32_t phase);
+void books_set_phase(uint32_t phase);
 
 /* Count what was given, too. */
 void books_add_given(struct books_found *found);

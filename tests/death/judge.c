@@ -70,6 +70,11 @@ void judge_new_round(struct judge *judge, uint32_t round)
 	books_new_round(round);
 }
 
+uint64_t judge_counted(const struct judge *judge)
+{
+	return counted_by_contexts(judge->segment) + counted_by_owners(judge->segment) - judge->lost_before;
+}
+
 void judge_lose_before(struct judge *judge)
 {
 	for (uint32_t i = 0; i < judge->segment->layout.contexts.nr; i++)
@@ -171,7 +176,7 @@ void judge_books(struct judge *judge, const struct judge_limits *limits)
 	drain(judge, note_batch);
 	seen = judge->found.records - seen;
 	dropped = counted_by_owners(judge->segment) - counted_before;
-	lost = counted_by_contexts(judge->segment) + counted_by_owners(judge->segment) - judge->lost_before;
+	lost = judge_counted(judge);
 	begun = books_begun();
 
 	if (judge->found.records + lost > begun + limits->again_areas * covbuf_class_words(0) + limits->recounted)
@@ -185,7 +190,7 @@ void judge_books(struct judge *judge, const struct judge_limits *limits)
 	if (judge->viewed.nr_again_areas > limits->again_areas)
 		books_fail("the observer saw %lu records of %lu areas twice, as %#lx", judge->viewed.again,
 			   judge->viewed.nr_again_areas, judge->viewed.first_again);
-	if (limits->in_hand || limits->again_areas)
+	if (limits->in_hand || limits->drained || limits->again_areas)
 		return;
 	compare_views(judge);
 	if (judge->viewed.records != seen + dropped)

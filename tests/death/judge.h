@@ -31,6 +31,7 @@ struct judge_limits {
 	uint64_t again_areas;	/* areas whose records may be given twice, or counted and given */
 	uint64_t recounted;	/* of what whoever had the slots before has lost, as counted again */
 	bool in_hand;		/* a collector died: what it had been given counts */
+	bool drained;		/* some was taken already, so the observer does not see it all */
 };
 
 /* An observer of a segment that is mapped. */
@@ -47,6 +48,9 @@ void judge_books(struct judge *judge, const struct judge_limits *limits);
 
 /* Drain and audit beside processes that live, without a judgement. */
 void judge_drain(struct judge *judge);
+
+/* Records that were counted as lost in this round. */
+uint64_t judge_counted(const struct judge *judge);
 
 /* Every area, process, context and owner slot. */
 void judge_pool(struct judge *judge);

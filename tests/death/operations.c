@@ -235,7 +235,7 @@ static void to_be_merged(const struct operation *op)
 {
 	uint32_t *merging = &victim.owner[op->kind]->slot->merging;
 
-	covb_store(merging, 1u << 31);
+	covb_store(merging, 1u << 31 | covb_engine.proc);
 	queued(op);
 	covb_store(merging, 0);
 	victim.token = covbuf_remote_start(victim_handle(op->kind));
@@ -248,7 +248,7 @@ static void merged_too_late(const struct operation *op)
 	uint64_t handle = victim_handle(op->kind);
 	uint32_t *merging = &victim.owner[op->kind]->slot->merging;
 
-	covb_store(merging, 1u << 31);
+	covb_store(merging, 1u << 31 | covb_engine.proc);
 	queued(op);
 	covb_store(merging, 0);
 	covbuf_disable(victim.owner[op->kind]);
