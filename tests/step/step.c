@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <link.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,9 @@ void step_resume(void)
 #define TRAP_FLAG 0x100
 #define TURNS_MAX 4
 #define SKIPS_MAX 8
+#define LOOP_TURNS 8	   /* of a loop, before it is run to its end */
+#define HISTORY_MAX 8192   /* instructions */
+#define EXITS_MAX 64
 
 static struct {
 	volatile uint32_t level;
@@ -75,14 +79,25 @@ static struct {
 	uint32_t left[STEP_LEVELS]; /* occurrences to let pass */
 	struct step_trace *recording;
 	bool no_memory;
-	uint32_t *turns; /* while recording: per byte of the program */
+	uint8_t *text, *text_end; /* the program's segment of instructions */
+	uint32_t *turns;	  /* while recording: for each byte of it */
 	const void *skip[SKIPS_MAX];
 	bool (*wanted)(const uint8_t *address);
 	uint8_t *breakpoint, *passing, *paused;
 	uint8_t covered;
+	/* while recording: what was stepped through last, and where a loop that runs freely may be left */
+	struct {
+		uint8_t *address;
+		greg_t stack;
+	} history[HISTORY_MAX];
+	uint64_t nr_history;
+	struct {
+		uint8_t *address, covered;
+	} exits[EXITS_MAX];
+	uint32_t nr_exits;
 } step;
 
-extern uint8_t __executable_start[], etext[], __start_step_text[], __stop_step_text[];
+extern uint8_t __start_step_text[], __stop_step_text[];
 
 /* What is stepped through besides the body, and is not to be listed. */
 #define OURS __attribute__((section("step_text"), noinline))
@@ -142,20 +157,107 @@ static void append(struct step_trace *to, uint8_t *address, uint32_t turn)
 	to->at[to->nr++] = (struct step_instruction){ address, turn };
 }
 
-static void record(uint8_t *address)
+static bool is_in_program(const uint8_t *address)
+{
+	return address >= step.text && address < step.text_end;
+}
+
+static void record(uint8_t *address, greg_t stack)
 {
 	uint32_t turn;
 
-	if (address < __executable_start || address >= etext ||
+	if (!is_in_program(address) ||
 	    (address >= __start_step_text && address < __stop_step_text) || (step.wanted && !step.wanted(address)))
 		return;
-	turn = step.turns[address - __executable_start]++;
+	turn = step.turns[address - step.text]++;
+	step.history[step.nr_history % HISTORY_MAX].address = address;
+	step.history[step.nr_history++ % HISTORY_MAX].stack = stack;
 	if (turn < TURNS_MAX)
 		append(step.recording, address, turn);
 }
 
-static bool is_skipped(const void *address)
+/*
+ * A loop that has been stepped through LOOP_TURNS times runs freely until it is left: its instructions are
+ * known by then, none of them returned from its function, and so it is left by a conditional jump whose
+ * other way was never gone. Copying 64 KiB would take minutes otherwise.
+ */
+static bool is_in_loop(const uint8_t *address, uint64_t from)
 {
+	for (uint64_t i = from; i < step.nr_history; i++)
+		if (step.history[i % HISTORY_MAX].address == address)
+			return true;
+	return false;
+}
+
+static void add_exit(uint8_t *address, uint64_t from)
+{
+	if (is_in_loop(address, from))
+		return;
+	for (uint32_t i = 0; i < step.nr_exits; i++)
+		if (step.exits[i].address == address)
+			return;
+	if (step.nr_exits < EXITS_MAX)
+		step.exits[step.nr_exits].address = address;
+	step.nr_exits++;
+}
+
+static void find_exits(uint64_t from)
+{
+	for (uint64_t i = from; i < step.nr_history; i++) {
+		uint8_t *at = step.history[i % HISTORY_MAX].address;
+		int32_t far;
+
+		if ((at[0] & 0xf0) == 0x70) {
+			add_exit(at + 2, from);
+			add_exit(at + 2 + (int8_t)at[1], from);
+		} else if (at[0] == 0x0f && (at[1] & 0xf0) == 0x80) {
+			memcpy(&far, at + 2, sizeof(far));
+			add_exit(at + 6, from);
+			add_exit(at + 6 + far, from);
+		}
+	}
+}
+
+static bool run_freely(uint8_t *address, greg_t stack)
+{
+	const uint64_t oldest = step.nr_history > HISTORY_MAX ? step.nr_history - HISTORY_MAX : 0;
+	uint32_t seen = 0;
+	uint64_t i;
+
+	if (!is_in_program(address) || step.turns[address - step.text] <= LOOP_TURNS)
+		return false;
+	for (i = step.nr_history; i > oldest && seen <= LOOP_TURNS; i--) {
+		if (step.history[(i - 1) % HISTORY_MAX].stack > stack)
+			return false;
+		seen += step.history[(i - 1) % HISTORY_MAX].address == address;
+	}
+	if (seen <= LOOP_TURNS)
+		return false;
+	step.nr_exits = 0;
+	find_exits(i);
+	if (step.nr_exits > EXITS_MAX || !step.nr_exits) {
+		step.nr_exits = 0;
+		return false;
+	}
+	for (uint32_t e = 0; e < step.nr_exits; e++) {
+		step.exits[e].covered = *step.exits[e].address;
+		*(volatile uint8_t *)step.exits[e].address = 0xcc;
+	}
+	return true;
+}
+
+static void close_exits(void)
+{
+	for (uint32_t e = 0; e < step.nr_exits; e++)
+		*(volatile uint8_t *)step.exits[e].address = step.exits[e].covered;
+	step.nr_exits = 0;
+}
+
+/* What is run to its end: what the test names, and functions of libraries that the program calls. */
+static bool is_skipped(uint8_t *address, uint8_t *returns_to)
+{
+	if (!is_in_program(address))
+		return is_in_program(returns_to);
 	for (uint32_t i = 0; i < SKIPS_MAX && step.skip[i]; i++)
 		if (step.skip[i] == address)
 			return true;
@@ -164,17 +266,23 @@ static bool is_skipped(const void *address)
 
 static void record_or_skip(greg_t *regs)
 {
-	if (step.breakpoint) {
+	uint8_t *returns_to;
+
+	if (step.breakpoint || step.nr_exits) {
 		clear_breakpoint();
+		close_exits();
 		regs[REG_RIP]--;
 		regs[REG_EFL] |= TRAP_FLAG;
 	}
-	if (is_skipped((void *)regs[REG_RIP])) {
-		set_breakpoint(*(uint8_t **)regs[REG_RSP]); /* where it returns to */
+	returns_to = *(uint8_t **)regs[REG_RSP]; /* if this is the first instruction of a function */
+	if (is_skipped((uint8_t *)regs[REG_RIP], returns_to)) {
+		set_breakpoint(returns_to);
 		regs[REG_EFL] &= ~TRAP_FLAG;
 		return;
 	}
-	record((uint8_t *)regs[REG_RIP]);
+	record((uint8_t *)regs[REG_RIP], regs[REG_RSP]);
+	if (run_freely((uint8_t *)regs[REG_RIP], regs[REG_RSP]))
+		regs[REG_EFL] &= ~TRAP_FLAG;
 }
 
 /* ---- coming in ------------------------------------------------------------------------------- */
@@ -225,17 +333,35 @@ static void on_trap(int number, siginfo_t *info, void *context)
 
 /* ---- what a test calls ----------------------------------------------------------------------- */
 
+/* The first object is the program. */
+static int find_text(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	(void)size;
+	(void)arg;
+	for (uint32_t i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+
+		if (header->p_type != PT_LOAD || !(header->p_flags & PF_X))
+			continue;
+		step.text = (uint8_t *)(info->dlpi_addr + header->p_vaddr);
+		step.text_end = step.text + header->p_memsz;
+	}
+	return 1;
+}
+
 int step_init(void)
 {
 	struct sigaction action = { .sa_sigaction = on_trap, .sa_flags = SA_SIGINFO | SA_NODEFER };
 	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	uint8_t *text = __executable_start - (uintptr_t)__executable_start % page;
+	uintptr_t first;
 
+	dl_iterate_phdr(find_text, NULL);
 	if (!step.turns)
-		step.turns = calloc((size_t)(etext - __executable_start), sizeof(*step.turns));
+		step.turns = calloc((size_t)(step.text_end - step.text), sizeof(*step.turns));
 	if (!step.turns)
 		return -ENOMEM;
-	if (mprotect(text, (size_t)(etext - text), PROT_READ | PROT_WRITE | PROT_EXEC) ||
+	first = (uintptr_t)step.text & ~(page - 1);
+	if (mprotect((void *)first, (uintptr_t)step.text_end - first, PROT_READ | PROT_WRITE | PROT_EXEC) ||
 	    sigaction(SIGTRAP, &action, NULL))
 		return -errno;
 	return 0;
@@ -259,13 +385,16 @@ void step_filter(bool (*wanted)(const uint8_t *address))
 OURS int step_record(struct step_trace *trace, step_fn body)
 {
 	trace->nr = 0;
-	memset(step.turns, 0, (size_t)(etext - __executable_start) * sizeof(*step.turns));
+	memset(step.turns, 0, (size_t)(step.text_end - step.text) * sizeof(*step.turns));
 	step.level = 0;
+	step.nr_history = 0;
 	step.no_memory = false;
 	step.recording = trace;
 	set_trap_flag();
 	body();
 	clear_trap_flag();
+	close_exits();
+	clear_breakpoint();
 	step.recording = NULL;
 	return step.no_memory ? -ENOMEM : 0;
 }
@@ -295,6 +424,7 @@ OURS void step_pause(void)
 {
 	if (step.recording) {
 		clear_trap_flag();
+		close_exits();
 		return;
 	}
 	step.paused = step.breakpoint;

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The operations, and the states that they begin in: see operations.h. Their books are books.c's.
+ */
+#include "check.h"
+#include "emit.h"
+#include "operations.h"
+
+static covbuf_token kept; /* a section that is begun before and ends in the operation, or the other way round */
+
+static void start(uint32_t kind)
+{
+	kept = body_start(kind);
+	body_emit_many(3);
+}
+
+static void stop(void)
+{
+	body_stop(kept, test.outer);
+	kept = 0;
+}
+
+/* ---- sections -------------------------------------------------------------------------------- */
+
+static void emit_four(void) { body_emit_many(4); }
+static void start_plain(void) { start(PLAIN); }
+static void start_kcov(void) { start(KCOV); }
+static void section_of_plain(void) { body_section(PLAIN); }
+static void section_of_cmp(void) { body_section(CMP); }
+static void section_of_grow(void) { body_section(GROW); }
+static void section_of_ring(void) { body_section(RING); }
+static void section_of_kcov(void) { body_section(KCOV); }
+static void section_of_unique(void) { body_section(UNIQUE); }
+static void section_of_unique_process(void) { body_section(UNIQUE_PROCESS); }
+static void leave_one_area(void) { body_empty_pool(1); }
+static void leave_no_area(void) { body_empty_pool(0); }
+
+/* Two areas that are full, and a third. */
+static void start_chain(void)
+{
+	start(GROW);
+	for (uint32_t i = 0; i < 2; i++) {
+		body_fill_but(0);
+		body_emit();
+	}
+}
+
+/* Nothing is recorded in it. */
+static void empty_section(void)
+{
+	body_stop(body_start(PLAIN), test.outer);
+}
+
+static void start_by_handle(void)
+{
+	kept = covbuf_remote_start(body_handle(PLAIN));
+	covbuf_remote_stop(kept);
+	kept = 0;
+}
+
+/* An enable that ends before the section does; of a ring, another begins, too. */
+static void make_stale(void)
+{
+	body_remote_enable(OWN);
+	start(OWN);
+	UNSTEPPED(body_disable(OWN));
+	test.section[0] = 0; /* no record more: it would be of an enable that has ended */
+}
+
+static void make_stale_ring(void)
+{
+	body_remote_enable(OWN_RING);
+	start(OWN_RING);
+	body_disable(OWN_RING);
+	body_remote_enable(OWN_RING);
+}
+
+static void somebody_waits(void)
+{
+	start(PLAIN);
+	covb_store(covb_engine.nr_waiting, 1);
+}
+
+static void nobody_waits(void)
+{
+	covb_store(covb_engine.nr_waiting, 0);
+}
+
+/* The thread has no context yet. */
+static void be_unborn(void)
+{
+	struct covbuf_context *ctx = covbuf_context();
+
+	covb_context_close(ctx);
+	covb_context_forget(ctx, true);
+}
+
+/* ---- owners ---------------------------------------------------------------------------------- */
+
+static void enable_own(void) { body_enable(OWN); body_emit(); }
+static void enable_own_cmp(void) { body_enable(OWN_CMP); body_emit(); }
+static void enable_own_unique(void) { body_enable(OWN_UNIQUE); body_marked(); }
+static void enable_own_ring(void) { body_enable(OWN_RING); body_emit(); }
+static void enable_own_kcov(void) { body_enable(OWN_KCOV); body_emit(); }
+static void disable_own(void) { body_disable(OWN); body_emit(); }
+static void disable_own_cmp(void) { body_disable(OWN_CMP); body_emit(); }
+static void disable_own_unique(void) { body_disable(OWN_UNIQUE); body_marked(); }
+static void disable_own_ring(void) { body_disable(OWN_RING); body_emit(); }
+static void disable_own_kcov(void) { body_disable(OWN_KCOV); body_emit(); }
+static void reset_own(void) { body_reset(OWN); body_emit(); }
+static void reset_own_cmp(void) { body_reset(OWN_CMP); body_emit(); }
+static void reset_own_unique(void) { body_reset(OWN_UNIQUE); body_marked(); }
+static void reset_own_ring(void) { body_reset(OWN_RING); body_emit(); }
+static void reset_own_kcov(void) { body_reset(OWN_KCOV); body_emit(); }
+static void remote_enable_own(void) { body_remote_enable(OWN); body_emit(); }
+static void remote_enable_own_kcov(void) { body_remote_enable(OWN_KCOV); body_emit(); }
+
+/* An earlier enable's, which nobody has collected. */
+static void leave_queued(void)
+{
+	body_remote_enable(OWN);
+	body_section(OWN);
+	body_section(OWN);
+	body_disable(OWN);
+}
+
+static void enable_both_ways(void)
+{
+	body_remote_enable(OWN);
+	body_section(OWN);
+	body_enable(OWN);
+	body_emit();
+}
+
+static void may_lack_areas(void)
+{
+	test.may_lack_areas = true;
+	body_empty_pool(0);
+}
+
+static void disable_own_perhaps(void)
+{
+	if (test.owner[OWN]->local)
+		body_disable(OWN);
+}
+
+static void wait_own_kcov(void)
+{
+	uint64_t *words, nr_words;
+
+	if (covbuf_disable_wait(test.owner[OWN_KCOV]))
+		check_fail("cannot disable and wait");
+	covbuf_owner_target(test.owner[OWN_KCOV], &words, &nr_words);
+	test.quiet_count = covb_load(&words[0]);
+	test.section[0] = test.outer;
+	body_emit();
+}
+
+/* ---- readers --------------------------------------------------------------------------------- */
+
+/* Finished areas of each kind. */
+static void queue_some(void)
+{
+	static const uint32_t of[] = { PLAIN, CMP, GROW, RING, RING_CMP };
+
+	for (uint32_t i = 0; i < sizeof(of) / sizeof(of[0]); i++)
+		body_section(of[i]);
+}
+
+static void drain_finished(void) { body_drain(0); }
+static void drain_live(void) { body_drain(COVBUF_DRAIN_LIVE); }
+static void drain_and_audit(void) { body_drain(COVBUF_DRAIN_LIVE | COVBUF_DRAIN_AUDIT); }
+static void some_records(void) { body_emit_many(5); }
+
+static void collect(void)
+{
+	struct check_floor floor;
+
+	check_take_floor(&floor);
+	if (covbuf_collect(test.owner[PLAIN], body_batch, &floor) < 0)
+		check_fail("cannot collect");
+}
+
+static void two_sections(void)
+{
+	body_section(PLAIN);
+	body_section(PLAIN);
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+#define NONE NR_KINDS
+
+const struct operation operations[] = {
+	{ "append", PLAIN, -1, body_emit, NULL, NULL, OP_SHORT | OP_HOT },
+	{ "append the last", PLAIN, 1, body_emit, NULL, NULL, OP_SHORT | OP_HOT },
+	{ "append to a full area", PLAIN, 0, body_emit, NULL, NULL, OP_SHORT },
+	{ "append cmp", CMP, -1, body_emit, NULL, NULL, OP_SHORT | OP_HOT },
+	{ "append the last cmp", CMP, 1, body_emit, NULL, NULL, OP_SHORT },
+	{ "append cmp to a full area", CMP, 0, body_emit, NULL, NULL, OP_SHORT },
+	{ "append to a ring", RING, -1, body_emit, NULL, NULL, OP_SHORT | OP_HOT },
+	{ "append to a full ring", RING, 0, body_emit, NULL, NULL, OP_SHORT },
+	{ "appends where a ring ends", RING, 1, emit_four, NULL, NULL, OP_SHORT },
+	{ "append cmp to a ring", RING_CMP, -1, body_emit, NULL, NULL, OP_SHORT },
+	{ "appends cmp where a ring ends", RING_CMP, 1, emit_four, NULL, NULL, OP_SHORT },
+	{ "append once in a context", UNIQUE, -1, body_marked, NULL, NULL, OP_SHORT | OP_HOT },
+	{ "append once in a process", UNIQUE_PROCESS, -1, body_marked, NULL, NULL, OP_SHORT | OP_HOT },
+	{ "append once to a full area", UNIQUE_PROCESS, 0, body_marked, NULL, NULL, OP_SHORT },
+	{ "append and grow", GROW, 0, body_emit, NULL, NULL, 0 },
+	{ "append the last and grow", GROW, 1, emit_four, NULL, NULL, 0 },
+	{ "append cmp and grow", GROW_CMP, 0, body_emit, NULL, NULL, 0 },
+	{ "append, and nothing to grow into", GROW, 0, emit_four, leave_no_area, NULL, 0 },
+	{ "start", PLAIN, -1, start_plain, NULL, stop, OP_SWITCHES },
+	{ "start by handle", PLAIN, -1, start_by_handle, NULL, NULL, 0 },
+	{ "start the first", NONE, -1, start_plain, NULL, stop, OP_SWITCHES },
+	{ "start in a new thread", NONE, -1, section_of_plain, be_unborn, NULL, 0 },
+	{ "stop", PLAIN, -1, stop, start_plain, NULL, OP_SWITCHES },
+	{ "stop the last", NONE, -1, stop, start_plain, NULL, OP_SWITCHES },
+	{ "stop of a chain", PLAIN, -1, stop, start_chain, NULL, OP_SWITCHES },
+	{ "stop of what is merged", NONE, -1, stop, start_kcov, NULL, OP_SWITCHES },
+	{ "stop after the enable ended", PLAIN, -1, stop, make_stale, NULL, OP_SWITCHES },
+	{ "stop of a ring after the enable ended", PLAIN, -1, stop, make_stale_ring, disable_own_ring, OP_SWITCHES },
+	{ "stop that wakes the consumer", PLAIN, -1, stop, somebody_waits, nobody_waits, OP_SWITCHES },
+	{ "section", PLAIN, -1, section_of_plain, NULL, NULL, 0 },
+	{ "empty section", PLAIN, -1, empty_section, NULL, NULL, 0 },
+	{ "section in a full area", PLAIN, 0, section_of_plain, NULL, NULL, 0 },
+	{ "section of cmp", PLAIN, -1, section_of_cmp, NULL, NULL, 0 },
+	{ "section of a ring", GROW, 0, section_of_ring, NULL, NULL, 0 },
+	{ "section of a ring in one", RING, -1, section_of_ring, NULL, NULL, 0 },
+	{ "unique section in one", UNIQUE, -1, section_of_unique, NULL, NULL, 0 },
+	{ "unique section of the process", UNIQUE, -1, section_of_unique_process, NULL, NULL, 0 },
+	{ "section that is merged", KCOV, -1, section_of_kcov, NULL, NULL, 0 },
+	{ "last area", PLAIN, -1, section_of_grow, leave_one_area, NULL, 0 },
+	{ "section without an area", PLAIN, -1, body_section_without, NULL, NULL, 0 },
+	{ "section that gets an area late", GROW, -1, body_section_late, NULL, NULL, 0 },
+	{ "abandoned section", PLAIN, 2, body_section_abandoned, NULL, NULL, 0 },
+	{ "unwind", PLAIN, -1, body_unwound, NULL, NULL, 0 },
+	{ "take and give", PLAIN, -1, body_ticket, NULL, NULL, 0 },
+	{ "signal apart", PLAIN, -1, body_apart, NULL, NULL, 0 },
+	{ "enable", NONE, -1, enable_own, NULL, disable_own, OP_SWITCHES },
+	{ "enable in a section", PLAIN, -1, enable_own, leave_queued, disable_own, OP_SWITCHES },
+	{ "enable in a new thread", NONE, -1, enable_own, be_unborn, disable_own, OP_SWITCHES },
+	{ "enable cmp", PLAIN, -1, enable_own_cmp, NULL, disable_own_cmp, OP_SWITCHES },
+	{ "enable unique", UNIQUE, -1, enable_own_unique, NULL, disable_own_unique, OP_SWITCHES },
+	{ "enable a ring", CMP, -1, enable_own_ring, NULL, disable_own_ring, OP_SWITCHES },
+	{ "enable what is merged", NONE, -1, enable_own_kcov, NULL, disable_own_kcov, OP_SWITCHES },
+	{ "enable without an area", NONE, -1, enable_own, may_lack_areas, disable_own_perhaps, OP_SWITCHES },
+	{ "disable", NONE, -1, disable_own, enable_own, NULL, OP_SWITCHES },
+	{ "disable in a section", PLAIN, -1, disable_own, enable_own, NULL, OP_SWITCHES },
+	{ "disable cmp", PLAIN, -1, disable_own_cmp, enable_own_cmp, NULL, OP_SWITCHES },
+	{ "disable unique", UNIQUE, -1, disable_own_unique, enable_own_unique, NULL, OP_SWITCHES },
+	{ "disable a ring", CMP, -1, disable_own_ring, enable_own_ring, NULL, OP_SWITCHES },
+	{ "disable what is merged", NONE, -1, disable_own_kcov, enable_own_kcov, NULL, OP_SWITCHES },
+	{ "disable both ways", NONE, -1, disable_own, enable_both_ways, NULL, OP_SWITCHES },
+	{ "waiting disable", PLAIN, -1, wait_own_kcov, enable_own_kcov, NULL, OP_SWITCHES },
+	{ "waiting remote disable", PLAIN, -1, wait_own_kcov, remote_enable_own_kcov, NULL, 0 },
+	{ "reset", NONE, -1, reset_own, enable_own, disable_own, OP_SWITCHES },
+	{ "reset in a section", PLAIN, -1, reset_own, enable_both_ways, disable_own, OP_SWITCHES },
+	{ "reset cmp", PLAIN, -1, reset_own_cmp, enable_own_cmp, disable_own_cmp, OP_SWITCHES },
+	{ "reset unique", UNIQUE, -1, reset_own_unique, enable_own_unique, disable_own_unique, OP_SWITCHES },
+	{ "reset a ring", CMP, -1, reset_own_ring, enable_own_ring, disable_own_ring, OP_SWITCHES },
+	{ "reset what is merged", PLAIN, -1, reset_own_kcov, enable_own_kcov, disable_own_kcov, OP_SWITCHES | OP_FORGETS },
+	{ "remote enable", PLAIN, -1, remote_enable_own, leave_queued, disable_own, 0 },
+	{ "remote disable", PLAIN, -1, disable_own, remote_enable_own, NULL, 0 },
+	{ "remote reset", PLAIN, -1, reset_own, remote_enable_own, disable_own, 0 },
+	{ "drain", PLAIN, -1, drain_finished, queue_some, NULL, OP_DRAINS },
+	{ "drain a ring in use", RING, -1, drain_live, some_records, NULL, OP_DRAINS },
+	{ "drain a cmp ring in use", RING_CMP, -1, drain_live, some_records, NULL, OP_DRAINS },
+	{ "drain and audit", RING, -1, drain_and_audit, queue_some, NULL, OP_DRAINS },
+	{ "collect", PLAIN, -1, collect, two_sections, NULL, OP_DRAINS },
+};
+const uint32_t nr_operations = sizeof(operations) / sizeof(operations[0]);
+
+struct operation operation_of(const struct handler *handler)
+{
+	return (struct operation){ .name = handler->name, .kind = PLAIN, .room = -1, .body = handler->run };
+}
+
+bool operation_allows(const struct operation *op, const struct handler *first, const struct handler *second)
+{
+	unsigned int drains = op->flags & OP_DRAINS ? 1 : 0;
+
+	drains += first && (first->flags & HANDLER_DRAINS);
+	drains += second && (second->flags & HANDLER_DRAINS);
+	return drains < 2;
+}
