@@ -4,6 +4,7 @@
  *
  * A hook runs wherever a module's code does, in NMI and between user_access_begin() and _end() too: it
  * calls nothing, locks nothing, and carries no instrumentation. While nobody collects it is a patched jump.
+ * docs/kernel-power.md says what is different on POWER.
  *
  * Nothing that comes in between appends to the same area: what runs at another level finds that the
  * context's level is not its own, or has pushed a frame and popped it. So the append is KCOV's: the count,
@@ -28,15 +29,66 @@ void __sanitizer_cov_trace_const_cmp4(u32 arg1, u32 arg2);
 void __sanitizer_cov_trace_const_cmp8(u64 arg1, u64 arg2);
 void __sanitizer_cov_trace_switch(u64 value, void *cases);
 
+/*
+ * First of all, on POWER: whether memory may not be there. Where the kernel runs without address translation, it says that this is
+ * an interrupt; so only if it says that, it matters, and what says it is in the task, to which the paca leads, with and without.
+ */
+static __always_inline bool is_blind(void)
+{
+#ifdef CONFIG_PPC64
+	return unlikely(!covb_level_collects(covb_level_now())) && !(mfmsr() & MSR_DR);
+#else
+	return false;
+#endif
+}
+
+/*
+ * The context of the task that runs here, or another's: whoever uses it compares it with current. this_cpu_read(), where it is
+ * more than an instruction, may end with a call of the scheduler; so here it is read again if the task was moved in between.
+ */
+static __always_inline const struct covb_task *running(void)
+{
+#ifdef CONFIG_X86
+	return this_cpu_read(covb_running);
+#else
+	const struct covb_task *task;
+	unsigned long cpu;
+
+	do {
+		cpu = __my_cpu_offset;
+		barrier();
+		task = READ_ONCE(*SHIFT_PERCPU_PTR(&covb_running, cpu));
+		barrier();
+	} while (IS_ENABLED(CONFIG_PREEMPTION) && unlikely(cpu != __my_cpu_offset));
+	return task;
+#endif
+}
+
+/*
+ * Where the hook returns to. POWER's gcc takes __builtin_return_address() for a reason to save the link register, which
+ * a function that calls nothing has untouched; tests/vm/count/hooks.sh looks at both.
+ */
+#ifdef CONFIG_PPC64
+static __always_inline unsigned long caller(void)
+{
+	unsigned long ip;
+
+	asm("mflr %0" : "=r"(ip));
+	return ip;
+}
+#else
+#define caller() _RET_IP_
+#endif
+
 /* No record: the area is full, or is none, or the mode is not collected. */
 static __always_inline void count_full(const u64 *area)
 {
 	if (area == covb_shut_word)
 		return;
 	if (area == covb_void_word)
-		this_cpu_inc(covb_cpu.no_area);
+		covb_cpu_inc(no_area);
 	else
-		this_cpu_inc(covb_cpu.full);
+		covb_cpu_inc(full);
 }
 
 /* Not the task and level that collect. Levels that never do are counted, where something collects. */
@@ -47,9 +99,9 @@ static __always_inline void count_level(const struct covb_task *task, enum covbu
 	if (READ_ONCE(task->ctx.cursor[mode]) == covb_shut_word)
 		return;
 	if (level & NMI_MASK)
-		this_cpu_inc(covb_cpu.nmi);
+		covb_cpu_inc(nmi);
 	else if (level & HARDIRQ_MASK)
-		this_cpu_inc(covb_cpu.hardirq);
+		covb_cpu_inc(hardirq);
 }
 
 /*
@@ -152,21 +204,26 @@ static __always_inline void trace_cmp_special(const struct covb_task *task, u64 
 
 void notrace __sanitizer_cov_trace_pc(void)
 {
-	if (static_branch_unlikely(&covb_hooks_plain))
-		store_pc(this_cpu_read(covb_running), _RET_IP_);
-	else if (static_branch_unlikely(&covb_hooks_special))
-		trace_pc_special(this_cpu_read(covb_running), _RET_IP_);
+	if (static_branch_unlikely(&covb_hooks_plain)) {
+		if (!is_blind())
+			store_pc(running(), caller());
+	} else if (static_branch_unlikely(&covb_hooks_special)) {
+		if (!is_blind())
+			trace_pc_special(running(), caller());
+	}
 }
 EXPORT_SYMBOL(__sanitizer_cov_trace_pc);
 
 /* A macro: the operands are widened where somebody collects, and not before. */
 #define TRACE_CMP(type, arg1, arg2)                                                                \
 	do {                                                                                       \
-		if (static_branch_unlikely(&covb_hooks_plain))                                     \
-			store_cmp(this_cpu_read(covb_running), (type), (arg1), (arg2), _RET_IP_);  \
-		else if (static_branch_unlikely(&covb_hooks_special))                              \
-			trace_cmp_special(this_cpu_read(covb_running), (type), (arg1), (arg2),     \
-					  _RET_IP_);                                               \
+		if (static_branch_unlikely(&covb_hooks_plain)) {                                   \
+			if (!is_blind())                                                           \
+				store_cmp(running(), (type), (arg1), (arg2), caller());            \
+		} else if (static_branch_unlikely(&covb_hooks_special)) {                          \
+			if (!is_blind())                                                           \
+				trace_cmp_special(running(), (type), (arg1), (arg2), caller());    \
+		}                                                                                  \
 	} while (0)
 
 void notrace __sanitizer_cov_trace_cmp1(u8 arg1, u8 arg2)
@@ -223,7 +280,7 @@ void notrace __sanitizer_cov_trace_switch(u64 value, void *cases)
 	const u64 *words = cases;
 	u64 type = COVBUF_CMP_CONST;
 
-	if (!static_branch_unlikely(&covb_collecting))
+	if (!static_branch_unlikely(&covb_collecting) || is_blind())
 		return; /* before the cases are looked at */
 	switch (words[1]) {
 	case 8:

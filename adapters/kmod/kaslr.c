@@ -15,6 +15,8 @@
 
 #include "kmod.h"
 
+#ifdef CONFIG_RANDOMIZE_BASE
+
 unsigned long covb_kaslr_offset __read_mostly;
 
 #define NOTE_HEADER_BYTES 24 /* an ELF note: three words, "VMCOREINFO" and its padding */
@@ -25,8 +27,6 @@ void covb_find_kaslr_offset(void)
 	const char *text, *found;
 	unsigned long offset;
 
-	if (!IS_ENABLED(CONFIG_RANDOMIZE_BASE))
-		return;
 	text = note ? (const char *)phys_to_virt(note) + NOTE_HEADER_BYTES : NULL;
 	found = text ? strnstr(text, "KERNELOFFSET=", VMCOREINFO_NOTE_SIZE - NOTE_HEADER_BYTES) : NULL;
 	if (found && sscanf(found, "KERNELOFFSET=%lx", &offset) == 1)
@@ -34,3 +34,11 @@ void covb_find_kaslr_offset(void)
 	else
 		pr_warn("the kernel does not say by how much KASLR moved it: PCs are as they run\n");
 }
+
+#else
+
+void covb_find_kaslr_offset(void)
+{
+}
+
+#endif

@@ -15,10 +15,7 @@ struct dentry;
 
 #include "libcovbuf/platform/kernel/kernel.h"
 
-/*
- * Counted per CPU, by one instruction each: an interrupt or NMI may count in between. (On POWER it is
- * several, and a count that an NMI comes in between may be lost.)
- */
+/* Counted per CPU; an interrupt or NMI may count in between. */
 struct covb_cpu {
 	unsigned long full;	/* records that found their area full */
 	unsigned long no_area;	/* records of sections that found no area */
@@ -28,8 +25,23 @@ struct covb_cpu {
 };
 DECLARE_PER_CPU(struct covb_cpu, covb_cpu);
 
+/*
+ * One more of a counter of this CPU's, from a hook too: where this_cpu_inc() is more than an instruction, it masks interrupts,
+ * and calls what waited for them at its end. There an atomic increment takes its place, which orders nothing and, where the task
+ * is moved in between, counts for the CPU that it was on: sums stay right.
+ */
+#ifdef CONFIG_X86
+#define covb_cpu_inc(counter) this_cpu_inc(covb_cpu.counter)
+#else
+#define covb_cpu_inc(counter) covb_local_inc((uint64_t *)raw_cpu_ptr(&covb_cpu.counter))
+#endif
+
 /* kaslr.c: what is subtracted from a PC, as KCOV does. */
+#ifdef CONFIG_RANDOMIZE_BASE
 extern unsigned long covb_kaslr_offset;
+#else
+#define covb_kaslr_offset 0ul
+#endif
 void covb_find_kaslr_offset(void);
 
 /*

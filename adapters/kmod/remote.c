@@ -66,13 +66,13 @@ COVB_WARM void covbuf_remote_start(u64 handle)
 		return;
 	level = covb_level_now();
 	if (!covb_level_collects(level)) {
-		this_cpu_inc(covb_cpu.level);
+		covb_cpu_inc(level);
 		return;
 	}
 	rcu_read_lock(); /* partner: the grace period in task.c's turn_off_later() */
 	task = covb_task_find_rcu();
 	if (start(handle, &task)) {
-		this_cpu_inc(covb_cpu.sections);
+		covb_cpu_inc(sections);
 	} else {
 		frame = frame_below(task, level);
 		if (frame)

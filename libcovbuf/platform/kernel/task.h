@@ -40,11 +40,16 @@ DECLARE_PER_CPU(struct covb_task *, covb_running);
 
 /*
  * The level as the preempt count has it: 0 in a task, SOFTIRQ_OFFSET while a softirq is served, and more
- * bits in an interrupt. Not preempt_count() alone: PREEMPT_RT counts softirqs in the task.
+ * bits in an interrupt; those of preemption, which not every kernel counts, are none of it. PREEMPT_RT
+ * counts softirqs in the task.
  */
 COVBUF_INLINE uint32_t covb_level_now(void)
 {
+#ifdef CONFIG_PREEMPT_RT
 	return (preempt_count() & (NMI_MASK | HARDIRQ_MASK)) | (softirq_count() & SOFTIRQ_OFFSET);
+#else
+	return preempt_count() & (NMI_MASK | HARDIRQ_MASK | SOFTIRQ_OFFSET);
+#endif
 }
 
 COVBUF_INLINE bool covb_level_collects(uint32_t level)
