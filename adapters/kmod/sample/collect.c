@@ -27,7 +27,10 @@
 
 #define AREA_WORDS (1ul << 18)
 #define SECTION_WORDS (1u << 13) /* of one remote section */
-#define LINKED_AT 0xffffffff81000000ull /* _text of an x86-64 kernel, before it is moved */
+/* Where KASLR moves the kernel: _text of an x86-64 one before it is moved. POWER's, as far as KCOV cares, stays where it is. */
+#ifdef __x86_64__
+#define LINKED_AT 0xffffffff81000000ull
+#endif
 
 struct area {
 	int fd;
@@ -78,9 +81,11 @@ static void read_symbols(const char *module)
 		err(1, "/proc/kallsyms");
 	while (fgets(line, sizeof(line), file)) {
 		nr = sscanf(line, "%llx %c %255s [%255[^]]", &address, &type, name, in);
+#ifdef LINKED_AT
 		if (nr == 3 && !strcmp(name, "_text"))
 			moved_by = address - LINKED_AT;
-		else if (nr == 4 && (type == 't' || type == 'T') && !strcmp(in, module))
+#endif
+		if (nr == 4 && (type == 't' || type == 'T') && !strcmp(in, module))
 			add_function(address, name);
 	}
 	fclose(file);
