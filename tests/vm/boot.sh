@@ -36,6 +36,7 @@ need "$qemu" timeout
 # cannot do, which the kernel wants to be told.
 if [ "$(processor "$1")" = ppc64el ]; then
 	console_name=hvc0
+	memory=$(((memory + 255) / 256 * 256)) # it has no other sizes
 	machine=(-M pseries,cap-htm=off,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off)
 	machine+=(-accel "tcg,thread=$threads" -cpu "${cpu:-power9}")
 else

@@ -9,30 +9,53 @@ kernel=$1 out=$2
 here=$(cd "$(dirname "$0")" && pwd)
 image=$out/image
 mkdir "$image"
-need objcopy xz
+need "$(tools_of "$kernel")objcopy" xz
 unable() { echo "$*"; exit 77; }
 
-# Once for all kernels. A command that is built already is taken as it is, if named.
-command=${COVBUF_COMMAND:-}
+# Once for all kernels of a processor. A command that is built already is taken as it is, if named.
+command=${COVBUF_COMMAND:-} tools=$(tools_of "$kernel") root='' cross=() name=command
+if [ "$(processor "$kernel")" = ppc64el ]; then
+	command=''
+	name=command-ppc64el
+	root=$("$top/scripts/ppc-sysroot.sh" 2> "$out/sysroot.log") || unable "$(tail -1 "$out/sysroot.log")"
+	cross=(--toolchain "$top/cmake/ppc64le-linux-gnu.cmake" -DCOVBUF_SYSROOT="$root")
+fi
 if [ -z "$command" ]; then
-	for tool in cmake ninja; do
-		command -v $tool > /dev/null || unable "$tool is missing, to build covbuf with"
+	for tool in cmake ninja "${tools}g++"; do
+		command -v "$tool" > /dev/null || unable "$tool is missing, to build covbuf with"
 	done
-	mkdir -p "$cache/command"
-	exec 9> "$cache/command.lock"
+	mkdir -p "$cache/$name"
+	exec 9> "$cache/$name.lock"
 	flock 9
 	{
-		cmake -S "$top" -B "$cache/command" -G Ninja -DCOVBUF_TESTS=OFF -DCOVBUF_BENCH=OFF &&
-			ninja -C "$cache/command" tools/covbuf
+		cmake -S "$top" -B "$cache/$name" -G Ninja "${cross[@]}" -DCOVBUF_TESTS=OFF -DCOVBUF_BENCH=OFF &&
+			ninja -C "$cache/$name" tools/covbuf
 	} > "$out/command.log" 2>&1 || die "covbuf cannot be built; see $out/command.log"
 	exec 9>&-
-	command=$cache/command/tools/covbuf
+	command=$cache/$name/tools/covbuf
 fi
+
+# What a program needs, and what that needs, which nobody here can run.
+needed() { # FILE
+	local library from
+	while read -r library; do
+		[ ! -e "$image/lib/$library" ] || continue
+		from=$(find "$root"/{lib,lib64,usr/lib}/ -name "$library" | head -1)
+		cp -L "$from" "$image/lib"
+		needed "$from"
+	done < <("${tools}readelf" -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+}
 mkdir "$image/lib"
 cp "$command" "$image/covbuf.bin"
-ldd "$command" | awk '{ for (i = 1; i <= NF; i++) if ($i ~ "^/") print $i }' | while read -r library; do
-	cp -L "$library" "$image/lib"
-done
+if [ -n "$root" ]; then
+	needed "$command"
+else
+	ldd "$command" | awk '{ for (i = 1; i <= NF; i++) if ($i ~ "^/") print $i }' | while read -r library; do
+		cp -L "$library" "$image/lib"
+	done
+fi
+loader=$("${tools}readelf" -l "$command" | sed -n 's/.*program interpreter: .*\/\(.*\)\]/\1/p')
+cp -L "$root/lib64/$loader" "$image/loader"
 
 # As built, without debug information, and another build of the same name.
 build() { # OUT [MAKE-ARGUMENT...]
@@ -45,7 +68,7 @@ build other CFLAGS_lines.o=-DOTHER
 mkdir "$image"/{module,bare,other}
 cp "$out/module/lines.ko" "$image/module"
 cp "$out/other/lines.ko" "$image/other"
-objcopy --strip-debug "$out/module/lines.ko" "$image/bare/lines.ko"
+"${tools}objcopy" --strip-debug "$out/module/lines.ko" "$image/bare/lines.ko"
 xz --check=crc32 -k -c "$out/module/lines.ko" > "$image/lines.ko.xz"
 
 # "REMARK LINE"

@@ -3,7 +3,7 @@
 # covbuf kernel and covbuf report in the guest: which lines and functions of a module are reported as reached, and what is said
 # where something is missing.
 here=$PWD
-covbuf() { "$here/lib/ld-linux-x86-64.so.2" --library-path "$here/lib" "$here/covbuf.bin" "$@"; }
+covbuf() { "$here/loader" --library-path "$here/lib" "$here/covbuf.bin" "$@"; }
 
 # Whether the lines with these remarks, and no others, are reached in a tracefile. "never": they are in it, too.
 reached() { # TRACEFILE REMARK...
@@ -137,7 +137,7 @@ wait
 mkdir -p /etc
 echo 'nobody:x:65534:65534::/:/bin/sh' > /etc/passwd
 chmod 1777 /tmp/try
-refuse not-root "only root may use it" su -s /bin/sh -c "$here/lib/ld-linux-x86-64.so.2 --library-path $here/lib $here/covbuf.bin kernel -o x true" nobody
+refuse not-root "only root may use it" su -s /bin/sh -c "$here/loader --library-path $here/lib $here/covbuf.bin kernel -o x true" nobody
 echo 2 > /proc/sys/kernel/kptr_restrict
 refuse hidden-addresses "kernel.kptr_restrict" covbuf kernel -o hidden ./write.sh
 echo 0 > /proc/sys/kernel/kptr_restrict

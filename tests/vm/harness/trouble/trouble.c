@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Gets the kernel into the trouble that its parameter names, when it is loaded. */
+#include <linux/bottom_half.h>
 #include <linux/bug.h>
 #include <linux/delay.h>
 #include <linux/init.h>
 #include <linux/module.h>
-#include <linux/preempt.h>
 
 static char *with = "nothing";
 module_param(with, charp, 0400);
@@ -17,9 +17,9 @@ static int __init trouble_init(void)
 	} else if (!strcmp(with, "oops")) {
 		WRITE_ONCE(*READ_ONCE(nowhere), 1);
 	} else if (!strcmp(with, "atomic")) {
-		preempt_disable();
+		local_bh_disable(); /* which every kernel counts */
 		msleep(1);
-		preempt_enable();
+		local_bh_enable();
 	}
 	return 0;
 }
