@@ -1,0 +1,426 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""expand.py DIR [ALGORITHM...]
+
+Writes the litmus tests of algorithms/*.alg to DIR/c11, DIR/lkmm and DIR/ppc, for herd7, and prints a line for each:
+
+    model/name RULE sha256
+
+An algorithm is written once, in the engine's names (covb_ left out), one statement a line, and comes out three times:
+with C11's atomics, with the kernel's primitives, and as the instructions that gcc makes of it on POWER. A statement
+that orders has a label, "/* [label] ... */"; for each there is one more test, name.label, in which that order is
+left out. So every order is shown to be needed.
+
+RULE says what must come of it: never: the bad state is not reached; flagged: it is, in one model at least;
+spent: the order is taken for nothing, and the bad state is not reached without it either; reached: it is, in this
+model, though not in others; any: the model is not asked. The file's lines "spent LABEL: why", "reached MODEL: why"
+and "bad: why" (the algorithm is one that must not be written) say so.
+
+Fields: about, rows (of docs/ordering.md), models, init, exists; then P0 { ... }, P1 { ... }. In exists, N:ok of a cas is 1
+if it succeeded. Statements: load, load_acquire, store, store_release, cas, cas_acquire, cas_release, cas_acq_rel (each
+gives 1 or 0), xchg, xchg_acquire, fetch_add, fetch_add_release, fetch_add_acq_rel (what was there), mb, mb_after_cas,
+wmb, rmb, rcu_read_lock, rcu_read_unlock, synchronize_rcu; if (a == b) { }, if (a != b) { }.
+"""
+import hashlib
+import os
+import re
+import sys
+import textwrap
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MODELS = ("c11", "lkmm", "ppc")
+
+# What is left of a statement when its order is left out, and how that test is named.
+WEAKER = {
+    "load_acquire": [("", "load")],
+    "store_release": [("", "store")],
+    "cas_acquire": [("", "cas")],
+    "cas_release": [("", "cas")],
+    "cas_acq_rel": [("-acquire", "cas_release"), ("-release", "cas_acquire")],
+    "xchg_acquire": [("", "xchg")],
+    "fetch_add_acquire": [("", "fetch_add")],
+    "fetch_add_release": [("", "fetch_add")],
+    "fetch_add_acq_rel": [("-acquire", "fetch_add_release"), ("-release", "fetch_add_acquire")],
+    "mb": [("-light", "light"), ("", None)],  # also: lwsync where sync is needed
+    "mb_after_cas": [("-light", "light"), ("", None)],
+    "wmb": [("", None)],
+    "rmb": [("", None)],
+    "rcu_read_lock": [("", None)],
+    "synchronize_rcu": [("", None)],
+}
+
+
+class Bad(Exception):
+    pass
+
+
+class Algorithm:
+    def __init__(self, path):
+        self.fields = {"models": "c11 lkmm ppc", "about": "", "init": "", "rows": ""}
+        self.notes = {}  # "spent", "reached", "bad" -> {label or model: why}
+        self.procs = []
+        self.name = os.path.splitext(os.path.basename(path))[0]
+        field, body = None, None
+        for number, line in enumerate(open(path, encoding="ascii"), 1):
+            text = line.strip()
+            if not text or text.startswith("#"):
+                continue
+            if body is not None:
+                depth += text.count("{") - text.count("}")
+                if depth == 0:
+                    body = None
+                else:
+                    body.append(self.statement(text, f"{path}:{number}"))
+            elif re.fullmatch(r"P\d+ \{", text):
+                body, depth = [], 1
+                self.procs.append(body)
+            elif line[0] in " \t" and field:
+                self.fields[field] += " " + text
+            else:
+                field = self.field(text, f"{path}:{number}")
+        self.labels = [s["label"] for p in self.procs for s in p if s["label"]]
+        if len(self.labels) != len(set(self.labels)):
+            raise Bad(f"{path}: a label is there twice")
+        if "exists" not in self.fields:
+            raise Bad(f"{path}: no exists")
+
+    def field(self, text, where):
+        match = re.fullmatch(r"(\w+)(?: ([\w-]+))?: ?(.*)", text)
+        if not match:
+            raise Bad(f"{where}: not understood: {text}")
+        name, of, value = match.groups()
+        if name in ("spent", "reached", "bad"):
+            self.notes.setdefault(name, {})[of] = value
+            return "note"
+        self.fields[name] = value
+        return name
+
+    @staticmethod
+    def statement(text, where):
+        comment = re.search(r"/\*(.*)\*/", text)
+        label = re.search(r"\[([\w-]+)\]", comment.group(1)) if comment else None
+        code = re.sub(r"/\*.*\*/", "", text).strip().rstrip(";")
+        out = {"label": label and label.group(1), "op": None, "to": None, "args": []}
+        if code == "}":
+            out["op"] = "end"
+        elif match := re.fullmatch(r"if \((\w+) (==|!=) (\w+)\) \{", code):
+            out.update(op="if", args=list(match.groups()))
+        elif match := re.fullmatch(r"(?:(\w+) = )?(\w+)\((.*)\)", code):
+            out.update(to=match.group(1), op=match.group(2))
+            out["args"] = [a.strip() for a in match.group(3).split(",") if a.strip()]
+        else:
+            raise Bad(f"{where}: not understood: {text}")
+        orders = out["op"] in WEAKER
+        if orders != bool(out["label"]):
+            raise Bad(f"{where}: {'no' if orders else 'a'} label: {text}")
+        return out
+
+    def variants(self):
+        """(suffix, processes) of each test."""
+        yield "", self.procs
+        if "bad" in self.notes:
+            return
+        for p, proc in enumerate(self.procs):
+            for i, s in enumerate(proc):
+                for suffix, op in WEAKER.get(s["op"], []) if s["label"] else []:
+                    weak = [dict(x) for x in proc]
+                    weak[i]["op"] = op
+                    if s["op"] == "rcu_read_lock":
+                        for x in weak:
+                            x["op"] = None if x["op"] == "rcu_read_unlock" else x["op"]
+                    yield "." + s["label"] + suffix, self.procs[:p] + [weak] + self.procs[p + 1:]
+
+    def rule(self, suffix, model):
+        if not suffix:
+            if "bad" in self.notes:
+                return "flagged"
+            return "reached" if model in self.notes.get("reached", {}) else "never"
+        if model in self.notes.get("reached", {}):
+            return "any"
+        return "spent" if suffix[1:] in self.notes.get("spent", {}) else "flagged"
+
+
+def locations(procs):
+    """Shared words of each process, and all."""
+    each = []
+    for proc in procs:
+        names = []
+        for s in proc:
+            if s["op"] and s["args"] and s["op"] not in ("if", "end") and s["args"][0] not in names:
+                names.append(s["args"][0])
+        each.append(names)
+    return each
+
+
+def initial(text):
+    return dict(item.split("=") for item in text.split())
+
+
+def is_number(text):
+    return text.isdigit()
+
+
+def cas_old(procs):
+    """(process, result) -> what a cas expects, as a number."""
+    return {(p, s["to"]): s["args"][1] for p, proc in enumerate(procs) for s in proc
+            if s["op"] and s["op"].startswith("cas")}
+
+
+# ---- C ---------------------------------------------------------------------------------------------
+
+C11 = {
+    "load": "atomic_load_explicit({0}, memory_order_relaxed)",
+    "load_acquire": "atomic_load_explicit({0}, memory_order_acquire)",
+    "store": "atomic_store_explicit({0}, {1}, memory_order_relaxed)",
+    "store_release": "atomic_store_explicit({0}, {1}, memory_order_release)",
+    "xchg": "atomic_exchange_explicit({0}, {1}, memory_order_relaxed)",
+    "xchg_acquire": "atomic_exchange_explicit({0}, {1}, memory_order_acquire)",
+    "fetch_add": "atomic_fetch_add_explicit({0}, {1}, memory_order_relaxed)",
+    "fetch_add_acquire": "atomic_fetch_add_explicit({0}, {1}, memory_order_acquire)",
+    "fetch_add_release": "atomic_fetch_add_explicit({0}, {1}, memory_order_release)",
+    "fetch_add_acq_rel": "atomic_fetch_add_explicit({0}, {1}, memory_order_acq_rel)",
+    "cas": "atomic_compare_exchange_strong_explicit({0}, {e}, {2}, memory_order_relaxed, memory_order_relaxed)",
+    "cas_acquire": "atomic_compare_exchange_strong_explicit({0}, {e}, {2}, memory_order_acquire, memory_order_relaxed)",
+    "cas_release": "atomic_compare_exchange_strong_explicit({0}, {e}, {2}, memory_order_release, memory_order_relaxed)",
+    "cas_acq_rel": "atomic_compare_exchange_strong_explicit({0}, {e}, {2}, memory_order_acq_rel, memory_order_acquire)",
+    "mb": "atomic_thread_fence(memory_order_seq_cst)",
+    "mb_after_cas": "atomic_thread_fence(memory_order_seq_cst)",
+    "light": "atomic_thread_fence(memory_order_acq_rel)",
+    "wmb": "atomic_thread_fence(memory_order_release)",
+    "rmb": "atomic_thread_fence(memory_order_acquire)",
+}
+
+LKMM = {
+    "load": "READ_ONCE(*{0})",
+    "load_acquire": "smp_load_acquire({0})",
+    "store": "WRITE_ONCE(*{0}, {1})",
+    "store_release": "smp_store_release({0}, {1})",
+    "xchg": "xchg_relaxed({0}, {1})",
+    "xchg_acquire": "xchg_acquire({0}, {1})",
+    "fetch_add": "atomic_fetch_add_relaxed({1}, {0})",
+    "fetch_add_acquire": "atomic_fetch_add_acquire({1}, {0})",
+    "fetch_add_release": "atomic_fetch_add_release({1}, {0})",
+    "fetch_add_acq_rel": "atomic_fetch_add({1}, {0})",
+    "cas": "cmpxchg_relaxed({0}, {1}, {2})",
+    "cas_acquire": "cmpxchg_acquire({0}, {1}, {2})",
+    "cas_release": "cmpxchg_release({0}, {1}, {2})",
+    "cas_acq_rel": "cmpxchg({0}, {1}, {2})",
+    "mb": "smp_mb()",
+    "mb_after_cas": "smp_mb__after_atomic()",
+    "light": "smp_wmb(); smp_rmb()",
+    "wmb": "smp_wmb()",
+    "rmb": "smp_rmb()",
+    "rcu_read_lock": "rcu_read_lock()",
+    "rcu_read_unlock": "rcu_read_unlock()",
+    "synchronize_rcu": "synchronize_rcu()",
+}
+
+
+def emit_c(alg, procs, model):
+    init, old = initial(alg.fields["init"]), cas_old(procs)
+    words, out = [], []
+    for p, (proc, names) in enumerate(zip(procs, locations(procs))):
+        expected = []
+        results = []
+        lines, depth = [], 1
+
+        def local(text):
+            return text if is_number(text) else "r_" + text
+
+        for s in proc:
+            if s["op"] is None:
+                continue
+            if s["op"] == "if":
+                left, how, right = s["args"]
+                if (p, left) in old and model == "lkmm":
+                    right = old[(p, left)]
+                lines.append("\t" * depth + f"if ({local(left)} {how} {local(right)}) {{")
+                depth += 1
+                continue
+            if s["op"] == "end":
+                depth -= 1
+                lines.append("\t" * depth + "}")
+                continue
+            e = None
+            if model == "c11" and s["op"].startswith("cas"):
+                e = f"expected{p}{len(expected)}"
+                expected.append(e)
+                init[e] = s["args"][1]
+            table = C11 if model == "c11" else LKMM
+            if s["op"] not in table:
+                raise Bad(f"{alg.name}: {model} has no {s['op']}")
+            text = table[s["op"]].format(*s["args"][:1], *map(local, s["args"][1:]), e=e)
+            if s["to"]:
+                if s["to"] not in results:
+                    results.append(s["to"])
+                text = f"{local(s['to'])} = {text}"
+            lines.append("\t" * depth + text + ";")
+        kind = "atomic_int" if model == "c11" else "int"
+        parameters = [f"{kind} *{n}" for n in names] + [f"int *{n}" for n in expected]
+        out.append(f"P{p}({', '.join(parameters)})\n{{")
+        out += [f"\tint {local(r)};" for r in results] + lines + ["}"]
+        words += [n for n in names if n not in words]
+    values = " ".join(f"{n}={v};" for n, v in init.items())
+    return f"{{ {values} }}\n\n" + "\n".join(out) + "\n", lambda exists: exists_c(exists, old, model)
+
+
+def exists_c(exists, old, model):
+    if model == "lkmm":
+        for (p, name), value in old.items():
+            exists = re.sub(rf"\b{p}:{name}=1\b", f"{p}:{name}={value}", exists)
+    return re.sub(r"\b(\d):(\w+)=", r"\1:r_\2=", exists)
+
+
+# ---- POWER, as gcc compiles it ---------------------------------------------------------------------
+
+NOT_STORED = 99  # in place of the loop around stwcx.: what a cas or exchange found that was not stored
+
+
+class Power:
+    def __init__(self, p, names):
+        self.p, self.lines, self.stack = p, [], []
+        self.address = {n: f"r{i + 1}" for i, n in enumerate(names)}
+        self.local, self.cas = {}, {}
+        self.nr_labels = 0
+
+    def label(self):
+        self.nr_labels += 1
+        return f"L{self.p}{self.nr_labels}"
+
+    def add(self, *lines):
+        self.lines += lines
+
+    def reg(self, name):
+        return self.local.setdefault(name, f"r{10 + len(self.local)}")
+
+    def value(self, text, temp="r31"):
+        if is_number(text):
+            self.add(f"li {temp},{text}")
+            return temp
+        return self.reg(text)
+
+    def after(self, reg):
+        """A branch on a register that was loaded, then isync."""
+        label = self.label()
+        self.add(f"cmpw {reg},{reg}", f"bne {label}", f"{label}:", "isync")
+
+    def compare(self, left, right):
+        right = self.cas.get(left, right)
+        self.add(f"cmpwi {self.reg(left)},{right}" if is_number(right) else
+                 f"cmpw {self.reg(left)},{self.reg(right)}")
+
+    def statement(self, s):
+        op, args = s["op"], s["args"]
+        if op is None or op.startswith("rcu"):
+            return
+        if op == "if":
+            label = self.label()
+            self.compare(args[0], args[2])
+            self.add(f"{'bne' if args[1] == '==' else 'beq'} {label}")
+            self.stack.append(label)
+        elif op == "end":
+            self.add(f"{self.stack.pop()}:")
+        elif op in ("mb", "mb_after_cas"):
+            self.add("sync")
+        elif op in ("wmb", "rmb", "light"):
+            self.add("lwsync")
+        elif op.startswith("load"):
+            self.add(f"lwz {self.reg(s['to'])},0({self.address[args[0]]})")
+            if op.endswith("acquire"):
+                self.after(self.reg(s["to"]))
+        elif op.startswith("store"):
+            value = self.value(args[1])
+            self.add(*(["lwsync"] if op.endswith("release") else []), f"stw {value},0({self.address[args[0]]})")
+        else:
+            self.modify(op, s["to"], self.address[args[0]], args)
+
+    def modify(self, op, to, address, args):
+        if op.endswith(("release", "acq_rel")):
+            self.add("lwsync")
+        found, end, failed = self.reg(to or f"unused{self.label()}"), self.label(), self.label()
+        if op.startswith("cas"):
+            self.cas[to] = args[1]
+            value = self.value(args[2])
+            self.add(f"lwarx {found},r0,{address}", f"cmpwi {found},{args[1]}", f"bne {end}")
+        elif op.startswith("fetch_add"):
+            value = "r30"
+            self.add(f"lwarx {found},r0,{address}", f"addi {value},{found},{args[1]}")
+        else:
+            value = self.value(args[1])
+            self.add(f"lwarx {found},r0,{address}")
+        self.add(f"stwcx. {value},r0,{address}", f"bne {failed}")
+        if op.endswith(("acquire", "acq_rel")):
+            # the branch on stwcx. orders; herd7 knows no dependency through it, so a compare stands for it
+            if op.startswith("cas"):
+                self.add("isync")
+            else:
+                self.after(found)
+        self.add(f"b {end}", f"{failed}:", f"li {found},{NOT_STORED}", f"{end}:")
+
+
+def emit_ppc(alg, procs):
+    init, columns, processors = initial(alg.fields["init"]), [], []
+    setup = [f"{n}={v};" for n, v in init.items() if v != "0"]
+    for p, (proc, names) in enumerate(zip(procs, locations(procs))):
+        power = Power(p, names)
+        for s in proc:
+            power.statement(s)
+        setup += [f"{p}:{r}={n};" for n, r in power.address.items()]
+        columns.append(power.lines)
+        processors.append(power)
+    height = max(map(len, columns))
+    table = [[f"P{p}"] + lines + [""] * (height - len(lines)) for p, lines in enumerate(columns)]
+    widths = [max(map(len, c)) for c in table]
+    rows = [" " + " | ".join(c[i].ljust(w) for c, w in zip(table, widths)) + " ;" for i in range(height + 1)]
+
+    def exists(text):
+        def name(match):
+            p, of, value = int(match.group(1)), match.group(2), match.group(3)
+            power = processors[p]
+            if of in power.cas and value == "1":
+                value = power.cas[of]
+            return f"{p}:{power.reg(of)}={value}"
+        return re.sub(r"\b(\d):(\w+)=(\w+)", name, text)
+    return f"{{ {' '.join(setup)} }}\n\n" + "\n".join(rows) + "\n", exists
+
+
+def emit(alg, suffix, procs, model):
+    name = alg.name + suffix
+    body, exists = emit_ppc(alg, procs) if model == "ppc" else emit_c(alg, procs, model)
+    about = textwrap.fill(alg.fields["about"], 117, initial_indent="   ", subsequent_indent="   ")
+    left_out = f"\n   Left out: [{suffix[1:]}]." if suffix else ""
+    return (f"{'PPC' if model == 'ppc' else 'C'} {name}\n"
+            f"(* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause\n"
+            f"{about}{left_out} *)\n{body}\nexists ({exists(alg.fields['exists'])})\n")
+
+
+def main(arguments):
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(__doc__.strip())
+        return 0 if arguments else 2
+    to = arguments[0]
+    paths = arguments[1:] or sorted(
+        os.path.join(HERE, "algorithms", f) for f in os.listdir(os.path.join(HERE, "algorithms")) if f.endswith(".alg"))
+    for model in MODELS:
+        os.makedirs(os.path.join(to, model), exist_ok=True)
+    for path in paths:
+        alg = Algorithm(path)
+        known = {suffix[1:] for suffix, _ in alg.variants()}
+        for label in alg.notes.get("spent", {}):
+            if label not in known:
+                raise Bad(f"{path}: spent {label}: there is no such test")
+        for suffix, procs in alg.variants():
+            for model in alg.fields["models"].split():
+                text = emit(alg, suffix, procs, model)
+                with open(os.path.join(to, model, alg.name + suffix + ".litmus"), "w", encoding="ascii") as out:
+                    out.write(text)
+                print(f"{model}/{alg.name}{suffix} {alg.rule(suffix, model)} {hashlib.sha256(text.encode()).hexdigest()}")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except Bad as error:
+        print(f"expand.py: {error}", file=sys.stderr)
+        sys.exit(2)
