@@ -314,13 +314,13 @@ COVBUF_STATIC_ASSERT(sizeof(struct covbuf_area) == 256, "part of the format");
 COVBUF_STATIC_ASSERT(sizeof(struct covbuf_class) == COVBUF_LINE_BYTES, "a line each");
 
 /* Bytes of an area of this class, guard words included. */
-static inline uint64_t covbuf_class_bytes(uint32_t area_class)
+static inline COVBUF_NOINSTR uint64_t covbuf_class_bytes(uint32_t area_class)
 {
 	return COVBUF_AREA_MIN_BYTES << area_class;
 }
 
 /* Words for records in a linear area of this class. */
-static inline uint32_t covbuf_class_words(uint32_t area_class)
+static inline COVBUF_NOINSTR uint32_t covbuf_class_words(uint32_t area_class)
 {
 	return (uint32_t)(covbuf_class_bytes(area_class) / 8 - COVBUF_GUARD_WORDS);
 }

@@ -45,20 +45,32 @@ typedef long intptr_t;
 #define COVBUF_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define COVBUF_INLINE static inline __attribute__((__always_inline__))
 
+/* Not every compiler can do it on every machine. */
+#if defined(__has_attribute)
+#if __has_attribute(patchable_function_entry)
+#define COVB_NOT_PATCHED , patchable_function_entry(0)
+#endif
+#endif
+#if !defined(COVB_NOT_PATCHED)
+#define COVB_NOT_PATCHED
+#endif
+
 /*
  * clang's no_sanitize("thread") leaves the function entry hooks in; disable_sanitizer_instrumentation does
- * not. Whoever tests the engine with a race detector, which must see what it does, defines this as nothing.
+ * not; what looks for undefined behaviour only heeds no_sanitize(). Whoever tests the engine with a race
+ * detector, which must see what it does, defines this as nothing.
  */
 #if defined(COVBUF_NOINSTR)
 #elif defined(__clang__)
 #define COVBUF_NOINSTR                                                                             \
 	__attribute__((no_instrument_function, no_profile_instrument_function,                     \
-		       disable_sanitizer_instrumentation, no_sanitize("coverage"), no_stack_protector))
+		       disable_sanitizer_instrumentation, no_sanitize("all", "coverage"),          \
+		       no_stack_protector, xray_never_instrument COVB_NOT_PATCHED))
 #else
 #define COVBUF_NOINSTR                                                                             \
 	__attribute__((no_instrument_function, no_profile_instrument_function,                     \
 		       no_sanitize_address, no_sanitize_thread, no_sanitize_undefined,             \
-		       no_sanitize_coverage, no_stack_protector))
+		       no_sanitize_coverage, no_stack_protector COVB_NOT_PATCHED))
 #endif
 
 #define COVBUF_PUBLIC __attribute__((visibility("default")))

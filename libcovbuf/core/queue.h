@@ -23,7 +23,7 @@ COVBUF_INLINE COVBUF_NOINSTR void covb_queue_push(struct covbuf_owner_slot *slot
 }
 
 /* Everything that is queued, newest first; index + 1, 0: nothing. Wait-free. */
-COVBUF_INLINE uint32_t covb_queue_take_all(struct covbuf_owner_slot *slot)
+COVBUF_INLINE COVBUF_NOINSTR uint32_t covb_queue_take_all(struct covbuf_owner_slot *slot)
 {
 	if (!covb_load(&slot->queue))
 		return 0;

@@ -16,7 +16,7 @@
 
 struct covbuf_segment *covb_segment;
 
-uint64_t *covb_plat_locate(uint64_t offset_bytes, uint64_t bytes)
+COVBUF_NOINSTR uint64_t *covb_plat_locate(uint64_t offset_bytes, uint64_t bytes)
 {
 	if (offset_bytes % COVBUF_AREA_MIN_BYTES || offset_bytes < COVBUF_PART_BYTES ||
 	    offset_bytes > covb_engine.limit_bytes || bytes > covb_engine.limit_bytes - offset_bytes)

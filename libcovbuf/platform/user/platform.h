@@ -50,13 +50,13 @@ COVBUF_INLINE COVBUF_NOINSTR void covb_plat_set_level(uint32_t level)
 	covbuf_context()->level = level;
 }
 
-COVBUF_INLINE void covb_plat_copy(uint64_t *to, const uint64_t *from, uint64_t nr_words)
+COVBUF_INLINE COVBUF_NOINSTR void covb_plat_copy(uint64_t *to, const uint64_t *from, uint64_t nr_words)
 {
 	memcpy(to, from, nr_words * sizeof(*to));
 }
 
 /* A reader may look at the words meanwhile, and throws away what it saw. ThreadSanitizer is told so word by word. */
-COVBUF_INLINE void covb_plat_zero(uint64_t *words, uint64_t nr_words)
+COVBUF_INLINE COVBUF_NOINSTR void covb_plat_zero(uint64_t *words, uint64_t nr_words)
 {
 #if defined(COVB_SANITIZE_THREAD)
 	for (uint64_t i = 0; i < nr_words; i++)
