@@ -76,12 +76,15 @@ COVB_CALLBACK void __sanitizer_cov_trace_pc_guard_init(uint32_t *start, uint32_t
 
 /* ---- counters -------------------------------------------------------------------------------- */
 
-/* Where the object begins that an address lies in, or NULL: it is gone. */
+/*
+ * Where the object begins that an address lies in, or NULL: it is gone. Without the dynamic linker's lock, unlike
+ * dladdr(): whoever holds that, in dlclose(), may wait for us.
+ */
 static COVBUF_NOINSTR const void *object_of(const void *address)
 {
-	Dl_info info;
+	struct dl_find_object found;
 
-	return dladdr(address, &info) ? info.dli_fbase : NULL;
+	return _dl_find_object((void *)(uintptr_t)address, &found) ? NULL : found.dlfo_map_start;
 }
 
 static COVBUF_NOINSTR void sync_image(struct covbuf_image *image)

@@ -20,8 +20,8 @@ COVBUF_HIDDEN const char covb_text_wanted = 1;
 COVBUF_INLINE COVBUF_NOINSTR uint32_t *find_mark(uint64_t pc, uint32_t *site)
 {
 	const struct covbuf_image *image = covb_image_of_text(pc);
-	/* the engine makes the marks last, so the rest is there when they are */
-	uint32_t *marks = image ? covb_load(&image->seen) : NULL;
+	/* acquire: partner is the release in make_marks(); the rest is there when they are */
+	uint32_t *marks = image ? covb_load_acquire(&image->seen) : NULL;
 	uint64_t index;
 
 	if (COVBUF_UNLIKELY(!marks || pc < image->text_start || pc >= image->text_end))

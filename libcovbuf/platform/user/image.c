@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <urcu.h>
 
 #include "user.h"
 
@@ -93,8 +94,10 @@ void covbuf_image_detach(struct covbuf_image *image)
 
 	covb_plat_lock();
 	entry = image->engine;
-	if (!entry)
-		goto unlock;
+	if (!entry) {
+		covb_plat_unlock();
+		return;
+	}
 	covb_store_release(&image->tls_offset, (intptr_t)0);
 	for (link = &covb_images.first; *link && *link != entry; link = &(*link)->next)
 		;
@@ -106,7 +109,15 @@ void covbuf_image_detach(struct covbuf_image *image)
 	image->seen = NULL;
 	if (covb_attached())
 		covb_engine_sync_modules();
-	covb_plat_call_rcu(&entry->rcu, free_entry);
-unlock:
 	covb_plat_unlock();
+	/*
+	 * The image may be unmapped when we return, and somebody may be in its sync() function. Not in a fork child:
+	 * its parent's threads were registered, and never leave.
+	 */
+	if (covb_plat_alive() && !covb_engine.inherited) {
+		synchronize_rcu();
+		free(entry);
+	} else {
+		covb_plat_call_rcu(&entry->rcu, free_entry);
+	}
 }
