@@ -26,12 +26,37 @@ bool covb_area_same(const struct covbuf_area *a, const struct covbuf_area *b)
 bool covb_area_place_ok(const struct covb_layout *layout, uint64_t size_bytes, const struct covbuf_area *area)
 {
 	uint64_t end = size_bytes < layout->limit_bytes ? size_bytes : layout->limit_bytes;
-	uint64_t offset = area->offset_bytes;
 
-	if (area->area_class >= COVBUF_NR_CLASSES || offset % COVBUF_PART_BYTES)
+	if (area->area_class >= COVBUF_NR_CLASSES || area->offset_bytes % COVBUF_PART_BYTES)
 		return false;
-	return offset >= layout->data_offset_bytes && offset <= end &&
-	       covbuf_class_bytes(area->area_class) <= end - offset;
+	/* the sum cannot wrap: a segment's limit is far below that */
+	return area->offset_bytes >= layout->data_offset_bytes && area->offset_bytes <= end &&
+	       area->offset_bytes + covbuf_class_bytes(area->area_class) <= end;
+}
+
+uint32_t covb_segment_nr_areas(const struct covbuf_segment *segment)
+{
+	uint32_t nr;
+
+	if (!segment->header)
+		return 0;
+	/* acquire: partner is the release in publish(), grow.c; the entries are there before the number is */
+	nr = covb_load_acquire(&segment->header->nr_areas);
+	return nr < segment->layout.areas.nr ? nr : segment->layout.areas.nr;
+}
+
+uint64_t *covb_segment_words(const struct covbuf_segment *segment, uint32_t i, uint64_t *nr_words)
+{
+	struct covbuf_area area = { 0 };
+
+	if (!segment->base || i >= segment->layout.areas.nr)
+		return NULL;
+	area.offset_bytes = covb_load(&segment->areas[i].offset_bytes);
+	area.area_class = covb_load(&segment->areas[i].area_class);
+	if (!covb_area_place_ok(&segment->layout, covb_load_acquire(&segment->header->size_bytes), &area))
+		return NULL;
+	*nr_words = covbuf_class_bytes(area.area_class) / sizeof(uint64_t);
+	return (uint64_t *)(segment->base + area.offset_bytes);
 }
 
 static bool power_of_two(uint64_t n)
@@ -188,8 +213,12 @@ void covb_scan_counted(const uint64_t *words, uint64_t nr_words, uint32_t mode, 
 	covb_scan_linear(words + 1, count * record_words, mode, to, out);
 }
 
-/* Zero a line unless it is zero, so that pages which were never written stay untouched. */
-static void zero_line(uint64_t *line)
+/*
+ * Zero a line unless it is zero, so that pages which were never written stay untouched. The word that says that a
+ * record is there goes first. The order is for whoever finds what the dead left: they die between two
+ * instructions, and what is before is seen by who had their lock after them. The living are told by READING.
+ */
+static void zero_line(uint64_t *line, uint32_t record_words)
 {
 	uint64_t any = 0;
 
@@ -197,6 +226,11 @@ static void zero_line(uint64_t *line)
 		any |= covb_load(&line[i]);
 	if (!any)
 		return;
+	if (record_words > 1) {
+		for (unsigned int i = record_words - 1; i < LINE_WORDS; i += record_words)
+			covb_store(&line[i], 0);
+		covb_barrier();
+	}
 	for (unsigned int i = 0; i < LINE_WORDS; i++)
 		covb_store(&line[i], 0);
 }
@@ -210,12 +244,18 @@ void covb_area_set_guard(uint64_t *words, uint64_t nr_words)
 }
 
 /* Fetching the lines for writing ahead of time makes this 0.4 ns a word beside a running producer, not 4. */
-void covb_words_clean(uint64_t *words, uint64_t nr_words)
+void covb_words_clean(uint64_t *words, uint64_t nr_words, uint32_t mode, uint32_t kind)
 {
+	uint32_t record_words = kind == COVBUF_COUNTED ? 1 : covb_record_words(mode);
+
+	if (kind == COVBUF_COUNTED) {
+		covb_store(&words[0], 0);
+		covb_barrier();
+	}
 	for (uint64_t i = 0; i < nr_words - COVBUF_GUARD_WORDS; i += LINE_WORDS) {
 		if (i + PREFETCH_LINES * LINE_WORDS < nr_words)
 			covb_prefetch_write(&words[i + PREFETCH_LINES * LINE_WORDS]);
-		zero_line(&words[i]);
+		zero_line(&words[i], record_words);
 	}
 	covb_area_set_guard(words, nr_words);
 }
@@ -226,5 +266,5 @@ void covb_area_clean(const struct covbuf_segment *segment, uint32_t area)
 	uint64_t *words = covb_segment_words(segment, area, &nr_words);
 
 	if (words)
-		covb_words_clean(words, nr_words);
+		covb_words_clean(words, nr_words, COVBUF_MODE_PC, COVBUF_LINEAR);
 }

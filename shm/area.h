@@ -46,7 +46,11 @@ void covb_scan_linear(const uint64_t *words, uint64_t nr_words, uint32_t mode, u
 /* The same for KCOV's layout, by its count; @to gets the records without the count. */
 void covb_scan_counted(const uint64_t *words, uint64_t nr_words, uint32_t mode, uint64_t *to, struct covb_scan *out);
 
-/* Zero all words of an area but the guard words, which are set. nr_words: all, guard words included. */
-void covb_words_clean(uint64_t *words, uint64_t nr_words);
+/*
+ * Zero all words of an area but the guard words, which are set. nr_words: all, guard words included. What says that
+ * records are there, as mode and kind have it, is zeroed before the records: whoever dies half way leaves none that
+ * are half there.
+ */
+void covb_words_clean(uint64_t *words, uint64_t nr_words, uint32_t mode, uint32_t kind);
 
 #endif

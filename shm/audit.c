@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "core/flag.h"
+#include "core/queue.h"
 #include "collector.h"
 
 static uint32_t slot_proc(uint64_t state)
@@ -127,6 +128,17 @@ static int end_owners(struct covb_drain *d)
 	return err;
 }
 
+/* Of any process's owner: nobody waits for the dead, and whoever has the slot next does not merge there. */
+static void end_merges(struct covb_drain *d)
+{
+	for (uint32_t o = 0; o < d->segment->layout.owners.nr; o++) {
+		uint32_t who = covb_load(&d->segment->owners[o].merging);
+
+		if (who && COVB_MERGER_PROC(who) == d->proc)
+			covb_cas(&d->segment->owners[o].merging, &who, 0);
+	}
+}
+
 static void end_contexts(struct covb_drain *d)
 {
 	for (uint32_t c = 0; c < d->segment->layout.contexts.nr; c++) {
@@ -158,6 +170,7 @@ static int audit_proc(struct covb_drain *d)
 		err = end_owners(d);
 	if (err)
 		return err;
+	end_merges(d);
 	end_contexts(d);
 	end_proc(d);
 	return 0;

@@ -105,7 +105,8 @@ static const uint64_t *look_through(struct covb_drain *d, const struct covbuf_ar
 
 static void give_back(struct covb_drain *d, uint32_t i, uint64_t flag, const struct covbuf_area *area)
 {
-	covb_words_clean((uint64_t *)(d->segment->base + area->offset_bytes), covbuf_class_bytes(area->area_class) / 8);
+	covb_words_clean((uint64_t *)(d->segment->base + area->offset_bytes), covbuf_class_bytes(area->area_class) / 8,
+			 area->mode, area->kind);
 	covb_flag_give(&d->segment->areas[i], flag);
 }
 
@@ -117,12 +118,21 @@ static void drop(struct covb_drain *d, const struct covbuf_area *area, uint64_t 
 		covb_fetch_add(&d->segment->owners[area->owner - 1].stale, records);
 }
 
-/* What describes the records cannot be. Where the area is can: it goes back to the pool, else it stays ours for good. */
-static int give_back_damaged(struct covb_drain *d, uint32_t i, uint64_t flag, const struct covbuf_area *area)
+/*
+ * What describes the records cannot be. Where the area is can: it goes back to the pool, else it stays ours for
+ * good. That is no damage where it was left: whoever took it died before it had described it, or recorded in it.
+ */
+static int give_back_damaged(struct covb_drain *d, uint32_t i, uint64_t flag, struct covbuf_area *area, bool left)
 {
-	d->damaged = true;
-	if (covb_area_place_ok(&d->segment->layout, covb_load_acquire(&d->segment->header->size_bytes), area))
+	bool in_place = covb_area_place_ok(&d->segment->layout, covb_load_acquire(&d->segment->header->size_bytes), area);
+
+	if (!left || !in_place)
+		d->damaged = true;
+	if (in_place) {
+		area->mode = COVBUF_MODE_PC;
+		area->kind = COVBUF_LINEAR;
 		give_back(d, i, flag, area);
+	}
 	return 0;
 }
 
@@ -134,7 +144,7 @@ int covb_drain_deliver(struct covb_drain *d, uint32_t i, uint64_t flag, bool lef
 	int err = covb_drain_describe(d, i, flag, &area);
 
 	if (err)
-		return give_back_damaged(d, i, flag, &area);
+		return give_back_damaged(d, i, flag, &area, left);
 	if (left)
 		area.claimed = area.position; /* of an earlier use: its writer has not said how far it was */
 	if (area.nr_words)

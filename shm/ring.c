@@ -39,7 +39,7 @@ static bool copy_record(const struct ring *ring, uint64_t k, uint64_t *to)
 {
 	const uint64_t *key = key_of(ring, k);
 	/* acquire: partner is the producer's release of a CMP record's pc, after the three words before it */
-	uint64_t word = covb_load_acquire(key);
+	uint64_t word = ring->record_words > 1 ? covb_load_acquire(key) : covb_load(key);
 
 	if (!covb_is_record(word))
 		return false;
@@ -110,11 +110,32 @@ static bool still_in_use(struct covb_drain *d, uint32_t i, const struct covbuf_a
 static void mark_taken(const struct ring *ring, uint64_t *position, uint64_t first, uint64_t n)
 {
 	for (uint64_t k = first; k != first + n; k++) {
-		/* release: the record was read before the producer may store the next one there */
+		/*
+		 * release: the record was read before the producer may store the next one there; and the position was
+		 * here before, partner: drop_taken() in view_words.c
+		 */
 		covb_store_release(key_of(ring, k), k + ring->nr_slots);
 		/* release: partner is the producer's acquire when it finds the ring full; the slot is free by then */
 		covb_store_release(position, k + 1);
 	}
+}
+
+/*
+ * A consumer that was killed between freeing a slot and moving its position has left that to us. (If the
+ * writer has gone all the way round since, the slot holds a record, which is taken in its turn, a lap early.)
+ */
+static uint64_t step_over(struct covb_drain *d, uint32_t i, const struct covbuf_area *area, const struct ring *ring)
+{
+	struct covbuf_area *entry = &d->segment->areas[i];
+	uint64_t first = area->position;
+
+	if (covb_load(key_of(ring, first)) != first + ring->nr_slots)
+		return first;
+	covb_store(&entry->draining, 1);
+	if (still_in_use(d, i, area, first))
+		covb_store_release(&entry->position, ++first); /* release: as in mark_taken() */
+	covb_store_release(&entry->draining, 0);
+	return first;
 }
 
 /* Only a ring that is being collected for an owner that wants it, and that is no recording. */
@@ -148,7 +169,7 @@ int covb_ring_drain_live(struct covb_drain *d, uint32_t i)
 		return 0;
 	}
 	ring = ring_of(&area, (uint64_t *)(d->segment->base + area.offset_bytes));
-	first = area.position;
+	first = step_over(d, i, &area, &ring);
 	while (taken < ring.nr_slots && !err) {
 		uint64_t room = BATCH_WORDS / ring.record_words, left = ring.nr_slots - taken;
 		uint64_t n = copy_ready(&ring, first, room < left ? room : left, d->copy);

@@ -379,36 +379,3 @@ int covbuf_segment_descriptor(const struct covbuf_segment *segment)
 {
 	return segment->fd;
 }
-
-uint32_t covb_segment_nr_areas(const struct covbuf_segment *segment)
-{
-	uint32_t nr;
-
-	if (!segment->header)
-		return 0;
-	/* acquire: partner is the release in publish(), grow.c; the entries are there before the number is */
-	nr = covb_load_acquire(&segment->header->nr_areas);
-	return nr < segment->layout.areas.nr ? nr : segment->layout.areas.nr;
-}
-
-uint64_t *covb_segment_words(const struct covbuf_segment *segment, uint32_t i, uint64_t *nr_words)
-{
-	uint64_t offset_bytes, bytes, end_bytes;
-	uint32_t area_class;
-
-	if (!segment->base || i >= segment->layout.areas.nr)
-		return NULL;
-	offset_bytes = covb_load(&segment->areas[i].offset_bytes);
-	area_class = covb_load(&segment->areas[i].area_class);
-	end_bytes = covb_load_acquire(&segment->header->size_bytes);
-	if (end_bytes > segment->layout.limit_bytes)
-		end_bytes = segment->layout.limit_bytes;
-	if (area_class >= COVBUF_NR_CLASSES || offset_bytes % COVBUF_PART_BYTES ||
-	    offset_bytes < segment->layout.data_offset_bytes || offset_bytes >= end_bytes)
-		return NULL;
-	bytes = covbuf_class_bytes(area_class);
-	if (bytes > end_bytes - offset_bytes)
-		return NULL;
-	*nr_words = bytes / sizeof(uint64_t);
-	return (uint64_t *)(segment->base + offset_bytes);
-}

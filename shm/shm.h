@@ -69,7 +69,7 @@ struct covbuf_segment {
 	struct covbuf_area *areas;
 };
 
-/* segment.c */
+/* area.c */
 
 /* Entries of the directory in use, cut to the table. acquire: the entries are there before the number is. */
 uint32_t covb_segment_nr_areas(const struct covbuf_segment *segment);
@@ -77,7 +77,7 @@ uint32_t covb_segment_nr_areas(const struct covbuf_segment *segment);
 /* Words of a mapped area, or NULL where the directory says something that cannot be. *nr_words: all, guard words included. */
 uint64_t *covb_segment_words(const struct covbuf_segment *segment, uint32_t area, uint64_t *nr_words);
 
-/* Say why, if anybody wants to know; returns err. */
+/* segment.c: say why, if anybody wants to know; returns err. */
 int covb_say(struct covbuf_message *why, int err, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* layout.c */

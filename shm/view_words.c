@@ -251,8 +251,9 @@ static int check_still(const struct reader *r)
 		return err == -EIO ? err : -ESTALE;
 	if (!covb_area_same(&now, r->area))
 		return -ESTALE;
-	/* Its consumer zeroes it: what was there may be missing from what was read. */
-	if (COVBUF_FLAG_STATE(now.flag) == COVBUF_AREA_READING && state != COVBUF_AREA_READING)
+	/* Its consumer zeroes it: what was there may be missing from what was read, and half a record may be left. */
+	if (COVBUF_FLAG_STATE(now.flag) == COVBUF_AREA_READING &&
+	    (state != COVBUF_AREA_READING || r->record_words > 1 || r->area->kind == COVBUF_COUNTED))
 		return -ESTALE;
 	return 0;
 }

@@ -23,7 +23,6 @@
 #define covb_store(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define covb_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define covb_xchg_acquire(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQUIRE)
-#define covb_xchg_acq_rel(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
 #define covb_fetch_add(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
 #define covb_fetch_add_acq_rel(p, v) __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL)
 #define covb_fetch_or(p, v) __atomic_fetch_or((p), (v), __ATOMIC_RELAXED)
@@ -47,8 +46,12 @@
 /* Full fence: hwsync on POWER, a locked instruction on x86. */
 #define covb_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
-/* The same, behind a compare-and-swap that succeeded. */
+/* The same, with nothing between it and an atomic read-modify-write but accesses of this thread's own. */
+#if defined(__x86_64__)
+#define covb_mb_after_cas() covb_barrier() /* a locked instruction is a full fence, where it fails too */
+#else
 #define covb_mb_after_cas() covb_mb()
+#endif
 
 /*
  * Same CPU only: keeps the compiler from moving accesses across it, costs nothing. Not a signal fence:

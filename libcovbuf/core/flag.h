@@ -45,6 +45,12 @@ COVBUF_INLINE COVBUF_NOINSTR bool covb_flag_move(struct covbuf_area *area, uint6
 	if (!covb_cas_acq_rel(&area->flag, &seen, next))
 		return false;
 	*flag = next;
+	/*
+	 * READING before its words are zeroed: an observer that finds them gone finds that said. Partner: the
+	 * fence in check_still() of shm/view_words.c. The compare-and-swap orders no stores on POWER.
+	 */
+	if (state == COVBUF_AREA_READING)
+		covb_wmb();
 	return true;
 }
 
@@ -67,7 +73,8 @@ COVBUF_INLINE COVBUF_NOINSTR bool covb_ring_busy(const struct covbuf_area *area)
 {
 	if (COVBUF_LIKELY(covb_load(&area->kind) != COVBUF_RING))
 		return false; /* the kind stays while the area is ours */
-	covb_mb(); /* partner: the fence in covb_ring_drain_live(); either it sees our flag, or we see it */
+	/* that of the flag. Partner: the fence in covb_ring_drain_live(); either it sees our flag, or we see it */
+	covb_mb_after_cas();
 	/* acquire: partner is the consumer's release; its last mark is there */
 	return covb_load_acquire(&area->draining);
 }

@@ -45,30 +45,43 @@ static COVBUF_NOINSTR struct covb_frame *oldest_first(struct covb_frame *frame)
 static COVB_LONG void wake_consumer(void)
 {
 	/* full fence: partner is the one in the consumer's wait; either it sees what was queued, or we see it wait */
-	covb_mb();
+	covb_mb_after_cas(); /* of the push */
 	if (COVBUF_LIKELY(!covb_load(covb_engine.nr_waiting)))
 		return;
 	covb_fetch_add(covb_engine.wake, 1);
 	covb_plat_wake(covb_engine.wake);
 }
 
+/* Out of the frame's hands. False: the consumer took the area back, because it thinks that we are dead. */
+static COVBUF_NOINSTR bool part_with(struct covb_frame *frame, enum covbuf_area_state state)
+{
+	struct covbuf_area *area = &covb_engine.areas[frame->area];
+	uint64_t flag = frame->flag;
+
+	covb_store(&frame->flag, 0);
+	return covb_flag_move(area, &flag, covb_engine.proc, state);
+}
+
 static COVB_LONG void deliver(struct covbuf_context *ctx, struct covb_frame *frame, const uint64_t *cursor)
 {
 	struct covbuf_owner *owner = &covb_engine.owners[frame->owner];
 	struct covbuf_area *area = &covb_engine.areas[frame->area];
-	uint64_t flag = frame->flag;
 
 	covb_store(&area->filled_words, cursor && cursor >= frame->start && cursor <= frame->end ?
 						(uint64_t)(cursor - frame->start) : area->nr_words);
 	if (frame->kind == COVBUF_RING)
 		covb_store(&area->claimed, frame->index);
 	if (frame->flags & COVB_FRAME_KEEP) {
-		covb_flag_move(area, &flag, covb_engine.proc, COVBUF_AREA_ENDED);
+		part_with(frame, COVBUF_AREA_ENDED);
 		return;
 	}
 	if (covb_load(&owner->slot->sequence) != frame->sequence) {
 		if (frame->kind != COVBUF_RING) {
-			covb_pool_discard(ctx, frame, covb_counter(ctx, COVBUF_LOST_STALE));
+			/* an observer is told before the records go */
+			if (covb_flag_move(area, &frame->flag, covb_engine.proc, COVBUF_AREA_READING))
+				covb_pool_discard(ctx, frame, covb_counter(ctx, COVBUF_LOST_STALE));
+			else
+				covb_store(&frame->flag, 0); /* taken back: see part_with() */
 			return;
 		}
 		/*
@@ -78,9 +91,8 @@ static COVB_LONG void deliver(struct covbuf_context *ctx, struct covb_frame *fra
 		covb_store(&area->sequence, frame->sequence - 1);
 	}
 	/* a queued area is nobody's but the queue's: from here on the frame may be another's */
-	if (!covb_flag_move(area, &flag, covb_engine.proc, COVBUF_AREA_QUEUED))
-		return; /* the consumer took it back: it thinks that we are dead */
-	covb_queue_push(owner->slot, covb_engine.areas, (uint32_t)(area - covb_engine.areas));
+	if (part_with(frame, COVBUF_AREA_QUEUED))
+		covb_queue_push(owner->slot, covb_engine.areas, (uint32_t)(area - covb_engine.areas));
 }
 
 static COVB_RARE void deliver_chain(struct covbuf_context *ctx, struct covb_frame *latest, const uint64_t *cursor)

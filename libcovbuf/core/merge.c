@@ -110,6 +110,17 @@ static COVBUF_NOINSTR uint64_t copy_counted(struct covbuf_owner *owner, const st
 	return lost;
 }
 
+/* The words that say that a record is there go before the records' others, for whoever finds what the dead left. */
+static COVBUF_NOINSTR void zero_records(const struct covb_frame *from, uint64_t nr_used)
+{
+	if (!COVB_PLAT_COUNTED && from->mode == COVBUF_MODE_CMP) {
+		for (uint64_t i = COVBUF_CMP_WORDS - 1; i < nr_used; i += COVBUF_CMP_WORDS)
+			covb_store(&from->start[i], 0);
+		covb_barrier(); /* see shm/area.c */
+	}
+	covb_plat_zero(from->start, nr_used);
+}
+
 static COVBUF_NOINSTR uint32_t reversed(uint32_t head)
 {
 	uint32_t list = 0, area, next;
@@ -146,18 +157,14 @@ static COVBUF_NOINSTR void merge_queue(struct covbuf_owner *owner)
 		} else {
 			covb_fetch_add(&owner->slot->merge_lost, copy_records(owner, &frame, &nr_used));
 		}
-		covb_plat_zero(frame.start, nr_used);
+		zero_records(&frame, nr_used);
 		covb_pool_give(&nobody, &frame);
 	}
 }
 
-/* Names the merging context, so that only an unwind of its own can take the flag from it. Never 0. */
-#define MERGER(context, proc) (1u << 31 | (uint32_t)(context) << 12 | (proc))
-#define MERGER_PROC(m) ((m) & 0xfff)
-
 static COVBUF_NOINSTR uint32_t merger(const struct covb_context_private *priv)
 {
-	return MERGER(priv ? (priv->slot - covb_engine.contexts + 1) & 0x7ffff : 0, covb_engine.proc);
+	return COVB_MERGER(priv ? (priv->slot - covb_engine.contexts + 1) & 0x7ffff : 0, covb_engine.proc);
 }
 
 /* Which owner this thread merges for. Returns what it was: a handler may merge while another merge is interrupted. */
@@ -218,7 +225,7 @@ COVB_LONG void covb_merge(struct covbuf_owner *owner)
 	uint32_t before;
 
 	do {
-		covb_mb(); /* partner: the fence in end_merge(), in whoever clears the flag */
+		covb_mb_after_cas(); /* of the push. Partner: the fence in end_merge(), in whoever clears the flag */
 		if (!may_merge(owner) || !begin_merge(owner, priv, &before))
 			return;
 		/* the owner may have been dropped, and made anew without a target, before we had the flag */
@@ -259,13 +266,17 @@ COVBUF_NOINSTR bool covb_merge_one(struct covbuf_context *ctx, struct covbuf_own
 COVBUF_NOINSTR void covb_merge_leave(struct covbuf_context *ctx, uint32_t before)
 {
 	struct covb_context_private *priv = covb_load(&ctx->priv);
+	struct covbuf_owner *owner;
 	uint32_t mine;
 
 	if (!priv || priv->merging == before)
 		return;
 	mine = merger(priv);
-	covb_cas_release(&covb_engine.owners[priv->merging - 1].slot->merging, &mine, 0);
+	owner = &covb_engine.owners[priv->merging - 1];
 	set_merging(priv, before);
+	/* what was queued meanwhile was left to us */
+	if (covb_cas_release(&owner->slot->merging, &mine, 0))
+		covb_merge(owner);
 }
 
 /* Wait until nobody merges: one copy at most. A merger that died is not waited for. Sleeping level. */
@@ -276,7 +287,7 @@ void covb_merge_wait(struct covbuf_owner *owner)
 	covb_mb(); /* after the sequence was raised: a merger that starts now sees the new one */
 	/* acquire: partner is the merger's release; its last word is written when it says so */
 	while ((who = covb_load_acquire(&owner->slot->merging)) != 0) {
-		if (covb_plat_process_gone(MERGER_PROC(who)))
+		if (covb_plat_process_gone(COVB_MERGER_PROC(who)))
 			covb_cas(&owner->slot->merging, &who, 0);
 		covb_plat_relax();
 	}

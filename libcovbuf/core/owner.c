@@ -146,10 +146,12 @@ int covbuf_owner_create(const struct covbuf_owner_options *options, struct covbu
 	if (!options_ok(options))
 		return -COVB_EINVAL;
 	covb_plat_lock();
-	owner = claim_owner_slot();
+	/* again: a detach has given the process's slot up, or will see this owner */
+	err = covb_plat_alive() ? 0 : -COVB_ENOTCONN;
+	owner = err ? NULL : claim_owner_slot();
 	if (!owner) {
 		covb_plat_unlock();
-		return -COVB_ENOSPC;
+		return err ? err : -COVB_ENOSPC;
 	}
 	covb_merge_wait(owner); /* the last owner's: there is nobody who could wait for it later */
 	describe(owner, options);
@@ -174,7 +176,8 @@ COVBUF_NOINSTR struct covbuf_owner *covb_owner_adopt(uint32_t index)
 	if (index >= covb_engine.nr_owners)
 		return NULL;
 	owner = &covb_engine.owners[index];
-	if (covb_load(&owner->config))
+	/* acquire: partner is the release of the config below; slot and generation are there before it is */
+	if (covb_load_acquire(&owner->config))
 		return owner;
 	/* the same values whoever writes them */
 	covb_store(&owner->slot, &covb_engine.owner_slots[index]);
@@ -183,7 +186,8 @@ COVBUF_NOINSTR struct covbuf_owner *covb_owner_adopt(uint32_t index)
 	covb_store(&owner->generation, 1);
 	covb_store(&owner->epoch, 1);
 	covb_barrier();
-	covb_cas_release(&owner->config, &none,
+	/* release: as said; acquire: who was too late has the same values, from who was not */
+	covb_cas_acq_rel(&owner->config, &none,
 			 COVB_CONFIG(1, automatic->mode, automatic->kind, automatic->area_class,
 				     (automatic->flags & COVBUF_AUTO_UNIQUE ? COVBUF_OWNER_UNIQUE : 0) |
 					     (automatic->flags & COVBUF_AUTO_UNIQUE_CONTEXT ?

@@ -65,12 +65,17 @@ static COVBUF_NOINSTR struct covb_frame *try_area(uint32_t i, uint32_t area_clas
 		covb_flag_give(area, flag);
 		return NULL;
 	}
-	frame->flag = flag;
+	/* somebody who may write there gave away what is ours: on the stack twice, it would lead in a circle */
+	if (!COVB_PLAT_COUNTED && COVBUF_UNLIKELY(covb_load(&frame->flag))) {
+		covb_flag_give(area, flag);
+		return NULL;
+	}
 	if (!is_set_up(frame, area, area_class) && COVBUF_UNLIKELY(!covb_frame_locate(frame, area, area_class))) {
 		/* nobody's: an entry that makes no sense is left out of the pool */
 		covb_flag_move(area, &flag, 0, COVBUF_AREA_RETIRED);
 		return NULL;
 	}
+	covb_store(&frame->flag, flag);
 	if (!COVB_PLAT_COUNTED && COVBUF_UNLIKELY(covb_load(frame->end) != COVBUF_GUARD_VALUE))
 		set_guard(frame->end);
 	return frame;
@@ -136,14 +141,17 @@ COVBUF_NOINSTR struct covb_frame *covb_pool_take(struct covbuf_context *ctx, uin
 COVBUF_NOINSTR void covb_pool_give(struct covbuf_context *ctx, struct covb_frame *frame)
 {
 	uint32_t area = frame->area;
+	uint64_t flag = frame->flag;
 
-	if (covb_flag_give(&covb_engine.areas[area], frame->flag))
+	covb_store(&frame->flag, 0);
+	if (covb_flag_give(&covb_engine.areas[area], flag))
 		COVB_STORE_NEW(&ctx->hint, area);
 }
 
 /*
  * Return an area whose records nobody wants any more. Each is counted as it goes, if counter is not
  * NULL: a process that is killed half way has lost track of one at most, since the rest is still there.
+ * From the last word to the first: the word that says that a record is there goes before the record's others.
  */
 COVB_LONG void covb_pool_discard(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t *counter)
 {
@@ -157,14 +165,18 @@ COVB_LONG void covb_pool_discard(struct covbuf_context *ctx, struct covb_frame *
 		covb_store(&words[0], 0);
 		nr_words = 0;
 	}
-	for (uint32_t i = 0; i < nr_words; i++) {
+	for (uint32_t i = nr_words; i-- > 0;) {
 		uint64_t word = covb_load(&words[i]);
 
 		if (!word)
 			continue;
 		covb_store(&words[i], 0);
-		if (counter && i % step == step - 1 && !(word & COVBUF_NOT_A_RECORD))
+		if (i % step != step - 1)
+			continue;
+		if (counter && !(word & COVBUF_NOT_A_RECORD))
 			covb_fetch_add(counter, 1);
+		if (step > 1)
+			covb_barrier(); /* for whoever finds what the dead left: see shm/area.c */
 	}
 	covb_pool_give(ctx, frame);
 }

@@ -10,6 +10,10 @@
 #include <covbuf/atomic.h>
 #include <covbuf/format.h>
 
+/* What an owner's merge flag says: the merging context, so that only an unwind of its own can take the flag from it. Never 0. */
+#define COVB_MERGER(context, proc) (1u << 31 | (uint32_t)(context) << 12 | (proc))
+#define COVB_MERGER_PROC(m) ((m) & 0xfff)
+
 /* Push area i. Lock-free. */
 COVBUF_INLINE COVBUF_NOINSTR void covb_queue_push(struct covbuf_owner_slot *slot, struct covbuf_area *areas, uint32_t i)
 {

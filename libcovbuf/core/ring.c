@@ -39,8 +39,8 @@ COVB_LONG void covb_ring_prepare(struct covb_frame *frame)
 	frame->position = &area->position;
 	for (uint64_t k = 0; k < nr; k++)
 		covb_store(slot_of(frame, k), COVBUF_RING_START | k);
-	/* release: partner is the consumer's acquire; the slots are free before there is a position in them */
-	covb_store_release(&area->position, COVBUF_RING_START);
+	/* relaxed: the area is described after this, and that orders both; a consumer that is too early finds no record */
+	covb_store(&area->position, COVBUF_RING_START);
 }
 
 static COVBUF_NOINSTR bool try_index(struct covb_frame *frame, uint64_t k, const uint64_t *record)

@@ -36,6 +36,7 @@ int covb_target_create(struct covbuf_owner *owner, uint64_t nr_words)
 	covb_store(&covb_engine.areas[frame->area].nr_words, (uint32_t)owner->target_words);
 	covb_store(&covb_engine.areas[frame->area].owner, owner->index + 1);
 	owner->target_flag = frame->flag;
+	covb_store(&frame->flag, 0); /* no section's */
 	covb_flag_move(&covb_engine.areas[frame->area], &owner->target_flag, covb_engine.proc, COVBUF_AREA_TARGET);
 	covb_store(&owner->slot->target, frame->area + 1);
 	owner->target_area = frame->area;
@@ -49,7 +50,9 @@ void covb_target_destroy(struct covbuf_owner *owner)
 {
 	if (!owner->target)
 		return;
-	for (uint64_t i = 0; i < owner->target_words; i++)
+	covb_store(&owner->target[0], 0);
+	covb_barrier(); /* no count without its records: see shm/area.c */
+	for (uint64_t i = 1; i < owner->target_words; i++)
 		covb_store(&owner->target[i], 0);
 	covb_store(&owner->target, (uint64_t *)NULL);
 	covb_store(&owner->slot->target, 0);

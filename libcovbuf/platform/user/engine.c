@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "user.h"
@@ -257,14 +258,16 @@ const char *covbuf_version(void)
 
 static void init(void)
 {
-	struct covbuf_message why;
+	struct covbuf_message why = { "" };
+	int err;
 
 	if (!covb_engine_is_the_only()) {
 		covb_store_release(&covb_engine.state, COVB_ENGINE_OFF);
 		return;
 	}
-	if (secure_getenv("COVBUF_SEGMENT") && attach(NULL, &why))
-		fprintf(stderr, "libcovbuf: nothing is recorded: %s\n", why.text);
+	err = secure_getenv("COVBUF_SEGMENT") ? attach(NULL, &why) : 0;
+	if (err)
+		fprintf(stderr, "libcovbuf: nothing is recorded: %s\n", *why.text ? why.text : strerror(-err));
 	if (!covb_attached())
 		covb_store_release(&covb_engine.state, COVB_ENGINE_OFF);
 }
@@ -316,6 +319,8 @@ void covb_engine_after_fork(void)
 		return;
 	}
 	e->proc = proc;
+	/* zeroed: what is marked as held there the parent holds. Where that fails those areas are left to others */
+	madvise(e->frames, e->nr_areas_max * sizeof(*e->frames), MADV_DONTNEED);
 	/* the guards hold the parent's marks: an epoch of its own makes every site new */
 	if (covb_load(&e->owners[e->automatic.owner].config))
 		covb_store(&e->owners[e->automatic.owner].epoch, covb_epoch_next());

@@ -52,7 +52,7 @@ COVBUF_INLINE COVBUF_NOINSTR void covb_plat_set_level(uint32_t level)
 
 COVBUF_INLINE COVBUF_NOINSTR void covb_plat_copy(uint64_t *to, const uint64_t *from, uint64_t nr_words)
 {
-	memcpy(to, from, nr_words * sizeof(*to));
+	memmove(to, from, nr_words * sizeof(*to)); /* a peer that writes nonsense can make them overlap */
 }
 
 /* A reader may look at the words meanwhile, and throws away what it saw. ThreadSanitizer is told so word by word. */

@@ -22,6 +22,17 @@ int covbuf_area_take(uint32_t area_class, uint64_t **words, uint64_t *nr_words, 
 	frame = covb_pool_take(ctx, area_class);
 	if (!frame)
 		return -ENOSPC;
+	/*
+	 * Full fence: partner is the one in covbuf_detach(), which looks for areas and contexts before it gives the
+	 * process's slot up. Either it sees what we have, or we see that it is off.
+	 */
+	if (COVBUF_UNLIKELY(!covb_load(&ctx->priv))) {
+		covb_mb();
+		if (!covb_plat_alive()) {
+			covb_pool_give(ctx, frame);
+			return -ENOTCONN;
+		}
+	}
 	/* Nobody's records: the entry still describes the area's last user. Partner: as in covb_area_describe(). */
 	covb_store(&covb_engine.areas[frame->area].owner, 0);
 	covb_store(&covb_engine.areas[frame->area].kind, COVBUF_LINEAR);
@@ -41,6 +52,9 @@ int covbuf_area_give(uint64_t ticket)
 		return -ENOTCONN;
 	if (area >= covb_engine.nr_areas_max || !covb_plat_alive())
 		return -ESTALE;
+	if (covb_load(&covb_engine.frames[area].flag) != flag)
+		return -ESTALE;
+	covb_store(&covb_engine.frames[area].flag, 0);
 	if (!covb_flag_give(&covb_engine.areas[area], flag))
 		return -ESTALE;
 	covbuf_context()->hint = area;

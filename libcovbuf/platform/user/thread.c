@@ -162,5 +162,11 @@ bool covb_plat_grow(uint32_t area_class)
 
 bool covb_plat_process_gone(uint32_t proc)
 {
-	return proc && proc != covb_engine.proc && covb_segment && covb_process_dead(covb_segment, proc);
+	if (proc == covb_engine.proc || !covb_segment)
+		return false;
+	/* nobody's number, or that of a slot that was given up: nothing is done in its name any more */
+	if (!proc || proc >= covb_engine.nr_procs ||
+	    (covb_load(&covb_engine.procs[proc].state) & 0xff) != COVBUF_PROC_LIVE)
+		return true;
+	return covb_process_dead(covb_segment, proc);
 }
