@@ -247,7 +247,7 @@ cell &first_touch(uint32_t at, uint32_t end)
 	::new (&c.data) rl::atomic_data_impl<COVB_MODEL_NR_THREADS>();
 	unsigned index = rl::ctx().threadx_->atomic_init(&c.data);
 	for (int i = 0; i < COVB_MODEL_NR_THREADS; i++)
-		c.data.history_[index].first_seen_order_[i] = 0;
+		c.data.history_[index].first_seen_order_[i] = (rl::timestamp_t)-1;
 	c.newest();
 	return c;
 }
@@ -313,6 +313,13 @@ unsigned do_load(cell &c, unsigned order)
 	thread_t &t = *rl::ctx().threadx_;
 
 	return order & WEAKER_ACQUIRE ? t.atomic_load_acquire(&c.data) : t.atomic_load_relaxed(&c.data);
+}
+
+unsigned do_load_newest(cell &c, unsigned order)
+{
+	thread_t &t = *rl::ctx().threadx_;
+
+	return order & WEAKER_ACQUIRE ? t.atomic_load_acquire_rmw(&c.data) : t.atomic_load_relaxed_rmw(&c.data);
 }
 
 unsigned do_rmw(cell &c, unsigned order)
@@ -506,7 +513,7 @@ bool covb_model_cas(volatile void *p, uint32_t bytes, uint64_t *seen, uint64_t v
 	if (done)
 		c.set(do_rmw(c, order), part(value, c, c.at));
 	else if (found == expected) /* an old value that is the expected one: the newest is not */
-		found = c.newest();
+		found = c.value[do_load_newest(c, failing)];
 	check(p, bytes, done ? WRITE : 0, site, 0);
 	log(site, p, done ? value : found, done ? 0 : "cas fails");
 	*seen = found;

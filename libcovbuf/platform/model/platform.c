@@ -311,6 +311,12 @@ int covb_storage_lock(struct covbuf_segment *segment, uint64_t byte)
 	return 0;
 }
 
+void covb_storage_unlock(struct covbuf_segment *segment, uint64_t byte)
+{
+	(void)segment;
+	(void)byte;
+}
+
 bool covb_process_dead(struct covbuf_segment *segment, uint32_t proc)
 {
 	(void)segment;
