@@ -45,6 +45,8 @@ void books_new_round(uint32_t round)
 	memset(books->made, 0, sizeof(books->made));
 	books->round = round % STAMP_ROUNDS;
 	books->phase = 0;
+	books->foreign = false;
+	books->came = false;
 }
 
 void books_set_phase(uint32_t phase)
@@ -154,6 +156,8 @@ static bool read_stamp(const uint64_t *record, uint32_t mode, struct stamp *s)
 {
 	uint64_t pc = record[mode == COVBUF_MODE_CMP ? 3 : 0];
 
+	if (books->foreign && pc >> 62 != 1)
+		return false;
 	if (!stamp_read(pc, s) || s->thread >= BOOKS_PROCESSES || s->level >= BOOKS_LEVELS || s->round != books->round ||
 	    s->number >= books->made[s->thread][s->level].begun || s->number >= BOOKS_NUMBERS) {
 		books_fail("%#lx was never emitted (round %u)", pc, books->round);

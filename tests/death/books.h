@@ -26,6 +26,8 @@ struct books_made {
 struct books {
 	uint64_t errors;	/* of all processes */
 	uint32_t round;
+	bool came;		/* to the instruction that was meant */
+	bool foreign;		/* others than those here record, too */
 	uint32_t phase;		/* of an operation that tells the judge when to look */
 	struct books_made made[BOOKS_PROCESSES][BOOKS_LEVELS];
 	uint8_t given[BOOKS_PROCESSES][BOOKS_LEVELS][BOOKS_NUMBERS]; /* times, to one who collected and may have died of it */

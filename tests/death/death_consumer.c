@@ -35,6 +35,7 @@ struct scene {
 	void (*again)(void);	/* after the death, LAPS times */
 	bool dies;		/* before the consumer comes */
 	uint64_t handed;	/* records of a ring that may go with the consumer */
+	uint64_t again;		/* areas that may be given again */
 };
 
 static void sections(uint32_t kind, uint32_t nr, uint32_t nr_records)
@@ -117,12 +118,12 @@ static void hold_a_lot(void)
 }
 
 static const struct scene scenes[] = {
-	{ "queues", KIND(PLAIN) | KIND(CMP) | KIND(RING), queue_some, queue_again, false, 0 },
-	{ "a ring in use", KIND(RING), in_pc_ring, most_of_a_lap, false, RING_RECORDS },
-	{ "a ring of cmp in use", KIND(CMP_RING), in_cmp_ring, most_of_a_lap, false, RING_RECORDS },
-	{ "a ring that came too late", KIND(RING), stale_ring, NULL, false, 0 },
+	{ "queues", KIND(PLAIN) | KIND(CMP) | KIND(RING), queue_some, queue_again, false, 0, 1 },
+	{ "a ring in use", KIND(RING), in_pc_ring, most_of_a_lap, false, RING_RECORDS, 0 },
+	{ "a ring of cmp in use", KIND(CMP_RING), in_cmp_ring, most_of_a_lap, false, RING_RECORDS, 0 },
+	{ "a ring that came too late", KIND(RING), stale_ring, NULL, false, 0, 1 },
 	{ "what a dead process held", KIND(PLAIN) | KIND(CMP) | KIND(RING) | KIND(KCOV) | KIND(GROW), hold_a_lot, NULL,
-	  true, 5 },
+	  true, 5, 1 },
 };
 #define NR_SCENES (sizeof(scenes) / sizeof(scenes[0]))
 
@@ -181,7 +182,7 @@ static void expect_no_more_missing(struct judge *judge, const struct scene *scen
 
 static bool judge_one(struct judge *judge, const struct scene *scene, const struct step_instruction *at)
 {
-	struct judge_limits limits = { .again_areas = 1, .open = scene->handed };
+	struct judge_limits limits = { .drained = true, .again_areas = scene->again, .open = scene->handed };
 	pid_t recorder, consumer;
 	uint32_t lap = 0;
 	bool died;

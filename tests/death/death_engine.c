@@ -204,7 +204,7 @@ int main(int argc, char **argv)
 
 	if (ended >= 0)
 		return ended;
-	for (enum victim_world w = 0; w < NR_WORLDS; w++)
+	for (enum victim_world w = ASKED; w <= AUTOMATIC; w++)
 		if (driver_begin_world(&judges[w], w, NULL))
 			return CANNOT;
 	for (uint32_t o = 0; o < nr_operations && !books->errors; o++)

@@ -16,7 +16,7 @@
 
 #define POINTS_MAX 65536
 
-struct driver driver = { .limit = 400, .seconds = 20 };
+struct driver driver = { .limit = 250, .seconds = 15 };
 
 static struct step_trace *recorded; /* shared */
 static uint64_t start_ns;
@@ -107,15 +107,17 @@ int driver_begin_world(struct judge *judge, enum victim_world world, const char 
 	struct covbuf_segment *segment;
 	int err;
 
-	if (world == AUTOMATIC)
+	if (world != ASKED)
 		options.automatic = (struct covbuf_auto){ .enabled = 1, .flags = COVBUF_AUTO_GROW };
+	if (world == FOLLOWED)
+		options.automatic.flags |= COVBUF_AUTO_FOLLOW;
 	err = covbuf_segment_create(where, &options, &segment, NULL);
 	if (!err)
 		err = covbuf_segment_consume(segment);
 	if (err)
 		return err;
 	snprintf(victim.where[world], sizeof(victim.where[world]), "fd:%d", covbuf_segment_descriptor(segment));
-	err = judge_init(judge, segment, world == AUTOMATIC);
+	err = judge_init(judge, segment, world != ASKED);
 	/* every slot has been used before */
 	for (uint32_t i = 0; i < NR_CONTEXTS && !err; i++)
 		driver_work_on(judge, world);

@@ -116,5 +116,5 @@ int successor_work(enum victim_world world)
 {
 	if (covbuf_attach(victim.where[world]))
 		return 1;
-	return world == AUTOMATIC ? successor_automatic() : successor_asked();
+	return world == ASKED ? successor_asked() : successor_automatic();
 }

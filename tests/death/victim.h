@@ -16,14 +16,16 @@
 
 enum victim_kind { PLAIN, GROW, UNIQUE, RING, CMP, KCOV, GROW_CMP, CMP_RING, KEEP, NR_KINDS };
 
-/* In which segment: one where sections are asked for, or one where everything is recorded. */
-enum victim_world { ASKED, AUTOMATIC, NR_WORLDS };
+/* In which segment: one where sections are asked for, one where everything is recorded, one where fork children are, too. */
+enum victim_world { ASKED, AUTOMATIC, FOLLOWED, NR_WORLDS };
 
 #define MAY_DROP (1u << 0)  /* records are thrown away and counted one by one: one may be in between */
 #define MAY_GIVE (1u << 1)  /* the area in hand may be given again */
 #define COLLECTS (1u << 2)  /* what a collector in it was given counts */
 #define NO_CONSUMER (1u << 3) /* nobody consumes meanwhile */
-#define LOST_BEFORE (1u << 4) /* whoever had the slots before has lost records */
+#define SLEEPS (1u << 4)    /* takes locks: not for signal handlers */
+#define DETACHES (1u << 5)  /* a fork that waits for it is one of a process that is off */
+#define LOST_BEFORE (1u << 6) /* whoever had the slots before has lost records */
 
 struct operation {
 	const char *name;
