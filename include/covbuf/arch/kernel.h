@@ -24,7 +24,25 @@
 #define covb_cas(p, old, v) try_cmpxchg_relaxed((p), (old), (v))
 #define covb_cas_acquire(p, old, v) try_cmpxchg_acquire((p), (old), (v))
 #define covb_cas_release(p, old, v) try_cmpxchg_release((p), (old), (v))
+
+/*
+ * Acquire and release, and acquire where it fails. The kernel has none such that is less than a full fence on either side: two hwsync
+ * on POWER, where a lwsync before and an isync behind are enough.
+ */
+#if defined(CONFIG_PPC64)
+#define covb_cas_acq_rel(p, old, v)                                                                \
+	({                                                                                         \
+		bool done_;                                                                        \
+                                                                                                   \
+		__atomic_release_fence();                                                          \
+		done_ = try_cmpxchg_acquire((p), (old), (v));                                      \
+		if (!done_)                                                                        \
+			__atomic_acquire_fence();                                                  \
+		done_;                                                                             \
+	})
+#else
 #define covb_cas_acq_rel(p, old, v) try_cmpxchg((p), (old), (v))
+#endif
 
 #define covb_wmb() smp_wmb()
 #define covb_rmb() smp_rmb()
