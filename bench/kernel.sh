@@ -22,13 +22,20 @@ for argument; do
 	*) kernels+=("$argument") ;;
 	esac
 done
-need qemu-system-x86_64 busybox cpio timeout make gcc-12 objdump
+need busybox cpio timeout make
 results=$source/bench/results
 [ ${#kernels[@]} -eq 0 ] || results=
 [ -z "$kcov" ] || "$source/scripts/build-kcov-kernel.sh" "$cache/kernels/kcov"
 if [ ${#kernels[@]} -eq 0 ]; then
-	# shellcheck disable=SC2206
-	kernels=($stock)
+	kernels=()
+	for kernel in $stock; do
+		why=$(lacks "$kernel")
+		if [ -z "$why" ]; then
+			kernels+=("$kernel")
+		else
+			echo "$me: $kernel is left out: $why" >&2
+		fi
+	done
 	if [ -e "$cache/kernels/kcov/vmlinuz" ]; then
 		kernels+=(kcov)
 	else
@@ -42,21 +49,24 @@ release() { # KERNEL
 	local name
 	name=$(basename "$(readlink -f "$cache/kernels/$1/vmlinuz")")
 	case $name in
-	vmlinuz-*) echo "${name#vmlinuz-}" ;;
+	vmlinu?-*) echo "${name#vmlinu?-}" ;;
 	*) cat "$cache/kernels/$1/build/include/config/kernel.release" ;;
 	esac
 }
 
-# A virtual nanosecond for each instruction, and none while the machine is idle. One CPU: with more, they share the clock. Without
-# the features erms and fsrm, because rep movsb counts each byte. Mitigations replace returns and indirect calls, if the
-# kernel has been built with them: off, for Debian's and for the small KCOV kernel alike.
+# A virtual nanosecond for each instruction, 16 on POWER (tests/vm/count/module/count.h), and none while the machine is idle. One CPU:
+# with more, they share the clock. Without the features erms and fsrm, because rep movsb counts each byte. Mitigations replace
+# returns and indirect calls, if the kernel has been built with them: off, for Debian's and for the small KCOV kernel alike.
 boot() { # KERNEL
-	local dir=$work/$1
-	timeout -k 5 300 qemu-system-x86_64 -M q35 -m 512 -smp 1 -accel tcg,thread=single -icount shift=0,sleep=off \
-		-cpu max,-erms,-fsrm -nodefaults -display none -no-reboot -serial "file:$dir/console" -serial null \
+	local dir=$work/$1 console=ttyS0 guest=(-M q35 -icount "shift=0,sleep=off" -cpu "max,-erms,-fsrm" -serial null)
+	if [ "$(processor "$1")" = ppc64el ]; then
+		console=hvc0 guest=(-M "$pseries" -icount "shift=4,sleep=off" -cpu power9)
+	fi
+	timeout -k 5 600 "$(qemu_of "$1")" -m 512 -smp 1 -accel tcg,thread=single -serial "file:$dir/console" "${guest[@]}" \
+		-nodefaults -display none -no-reboot \
 		-chardev "file,id=report,path=$dir/report" -device pci-serial,chardev=report \
 		-kernel "$cache/kernels/$1/vmlinuz" -initrd "$dir/root.cpio" \
-		-append "console=ttyS0 panic=-1 oops=panic mitigations=off" < /dev/null > "$dir/qemu.log" 2>&1
+		-append "console=$console panic=-1 oops=panic mitigations=off" < /dev/null > "$dir/qemu.log" 2>&1
 }
 
 count() { # KERNEL: leaves lines "NAME VALUE" in its folder's counts
@@ -68,15 +78,15 @@ count() { # KERNEL: leaves lines "NAME VALUE" in its folder's counts
 		symbols=$dir/module/Module.symvers module=$dir/module/covbuf.ko
 	fi
 	mkdir -p "$dir/build"
-	COVBUF_VM=$vm KBUILD_EXTRA_SYMBOLS=$symbols "$vm/count/build.sh" "$kernel" "$dir/build" > "$dir/build.log" 2>&1 ||
+	COVBUF_VM=$vm GUEST_CC=$(tools_of "$kernel")gcc-12 KBUILD_EXTRA_SYMBOLS=$symbols "$vm/count/build.sh" "$kernel" "$dir/build" > "$dir/build.log" 2>&1 ||
 		{ cat "$dir/build.log" >&2; die "the counter cannot be built for $kernel"; }
 	mkdir -p "$there"
 	cp "$dir/build/image/"* "$vm/count/guest.sh" "$there"
-	make_root "$dir/root" "$module"
+	make_root "$kernel" "$dir/root" "$module"
 	echo "count 1000" > "$dir/root/tests/list"
 	printf 'export KERNEL=%s LONG= CPUS=1\nINTERACTIVE=\n' "$kernel" > "$dir/root/tests/environment"
 	pack_root "$dir/root" "$dir/root.cpio"
-	boot "$kernel" || { cat "$dir/qemu.log" >&2; die "the guest with $kernel ended with status $?, or not within 300 s"; }
+	boot "$kernel" || { cat "$dir/qemu.log" >&2; die "the guest with $kernel ended with status $?, or not within 600 s"; }
 	sed -i 's/\r//g' "$dir/report" "$dir/console"
 	if complaints "$dir/console" >&2 || grep '^not ok counts' "$dir/report" >&2 ||
 		! sed -n 's/^count: //p' "$dir/report" | grep '^[a-z0-9_]* [-0-9]' > "$dir/counts"; then
@@ -129,6 +139,9 @@ table() {
 			}
 			return value[kernel, name] == "" ? "-" : value[kernel, name]
 		}
+		function width(kernel) {
+			return length(kernel) < 8 ? 8 : length(kernel)
+		}
 		{ value[$1, $2] = $3 }
 		END {
 			nr = split(kernels, kernel, " ")
@@ -140,13 +153,13 @@ table() {
 				if (part[1] == "") {
 					printf "%s%-37s", (r > 2 ? "\n" : ""), part[2]
 					for (k = 1; k <= nr; k++)
-						printf " %8s", kernel[k]
+						printf " %*s", width(kernel[k]), kernel[k]
 					printf "  %10s  %s\n", "6.12/kcov", "target"
 					continue
 				}
 				printf "  %-35s", part[2]
 				for (k = 1; k <= nr; k++)
-					printf " %8s", of(kernel[k], part[1])
+					printf " %*s", width(kernel[k]), of(kernel[k], part[1])
 				ours = of("6.12", part[1])
 				theirs = of("kcov", part[1])
 				ratio = ours != "-" && theirs != "-" && theirs > 0 ? ours / theirs : ""
@@ -167,19 +180,20 @@ table() {
 }
 
 for kernel in "${kernels[@]}"; do
+	need "$(qemu_of "$kernel")" "$(tools_of "$kernel")gcc-12" "$(tools_of "$kernel")objdump"
 	echo "$me: counting on $kernel" >&2
 	count "$kernel"
 done
 date=$(date +%F)
-qemu=$(qemu-system-x86_64 --version | head -1)
-compiler=$(gcc-12 --version | head -1)
+qemu=$("$(qemu_of "${kernels[0]}")" --version | head -1)
+compiler=$("$(tools_of "${kernels[0]}")gcc-12" --version | head -1)
 machine=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -1)
 commit=$(git -C "$source" rev-parse --short HEAD 2> /dev/null || echo none)
 git -C "$source" diff --quiet HEAD -- adapters/kmod include libcovbuf tests/vm 2> /dev/null || commit="$commit and changes"
 {
 	echo "Instructions. $date, on $machine, $qemu, $compiler, commit $commit"
 	for kernel in "${kernels[@]}"; do
-		printf '%-8s Linux %s%s\n' "$kernel" "$(release "$kernel")" \
+		printf '%-16s Linux %s%s\n' "$kernel" "$(release "$kernel")" \
 			"$([ "$kernel" != kcov ] || echo ": CONFIG_KCOV, all of it instrumented, with frame pointers")"
 	done
 	echo

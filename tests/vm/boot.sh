@@ -32,13 +32,11 @@ qemu=$(qemu_of "$1") cpu=
 [ "$1" = "${1%@*}" ] || cpu=${1#*@}
 need "$qemu" timeout
 
-# A port on PCI for the report leaves a PC's own second one, and its interrupt, to the tests. POWER's machine lacks what TCG
-# cannot do, which the kernel wants to be told.
+# A port on PCI for the report leaves a PC's own second one, and its interrupt, to the tests.
 if [ "$(processor "$1")" = ppc64el ]; then
 	console_name=hvc0
 	memory=$(((memory + 255) / 256 * 256)) # it has no other sizes
-	machine=(-M pseries,cap-htm=off,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off)
-	machine+=(-accel "tcg,thread=$threads" -cpu "${cpu:-power9}")
+	machine=(-M "$pseries" -accel "tcg,thread=$threads" -cpu "${cpu:-power9}")
 else
 	console_name=ttyS0
 	machine=(-M q35 -serial null)

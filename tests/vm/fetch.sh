@@ -104,7 +104,7 @@ newest() { # SET SERIES FLAVOUR...
 	while read -r version; do
 		for flavour; do
 			common=common
-			[[ $flavour != rt-* ]] || common=common-rt
+			[[ $flavour != rt-* ]] || common="common-rt"
 			for package in linux-image-"$version-$flavour" linux-headers-"$version"-{"$flavour",$common}; do
 				grep -qxF "$package" <<< "$names" || continue 3
 			done

@@ -41,6 +41,8 @@ tools_of() { # KERNEL
 qemu_of() { # KERNEL
 	[ "$(processor "$1")" = amd64 ] && echo qemu-system-x86_64 || echo qemu-system-ppc64
 }
+# Without what TCG cannot do, which the kernel wants to be told.
+pseries=pseries,cap-htm=off,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off
 # What is missing for kernels of this processor, where others can do without; nothing else is printed.
 lacks() { # KERNEL
 	local tool

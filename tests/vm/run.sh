@@ -79,9 +79,10 @@ skip() { # KERNEL TEST WHY
 
 at_least() { echo $(($1 > $2 ? $1 : $2)); }
 limit() { # KERNEL TEST: seconds
-	local key=limit default=60
+	local key=limit default=60 slow=1
+	[ "$(processor "$1")" = amd64 ] || slow=3 # never by KVM
 	[ -z "$long" ] || { key=limit_long; default=600; }
-	echo $(($(conf "$from/$2/vm.conf" $key $default) * $(conf "$cache/kernels/${1%@*}/kernel.conf" slow 1)))
+	echo $(($(conf "$from/$2/vm.conf" $key $default) * $(conf "$cache/kernels/${1%@*}/kernel.conf" slow $slow)))
 }
 
 # Puts what TEST needs into the folder OUT: image/ is what the guest sees.
@@ -273,16 +274,16 @@ for kernel in "${kernels[@]}"; do
 		fi
 	done
 	[ ${#these[@]} -gt 0 ] || continue
-	why=$(lacks "$kernel") name=${kernel%@*}
-	if [ -z "$why" ] && [ ! -e "$cache/kernels/$name/build/Makefile" ] && [[ " $stock " = *" $name "* ]]; then
+	lack=$(lacks "$kernel") name=${kernel%@*}
+	if [ -z "$lack" ] && [ ! -e "$cache/kernels/$name/build/Makefile" ] && [[ " $stock " = *" $name "* ]]; then
 		progress "$kernel: fetching"
 		"$vm/fetch.sh" "$name" > "$work/fetch.log" 2>&1 || :
 		[ -e "$cache/kernels/$name/build/Makefile" ] ||
-			why=$(cat "$cache/kernels/$name.missing" 2> /dev/null || tail -1 "$work/fetch.log")
+			lack=$(cat "$cache/kernels/$name.missing" 2> /dev/null || tail -1 "$work/fetch.log")
 	fi
-	if [ -n "$why" ]; then
+	if [ -n "$lack" ]; then
 		for test in "${these[@]}"; do
-			skip "$kernel" "$test" "$why"
+			skip "$kernel" "$test" "$lack"
 		done
 		continue
 	fi

@@ -16,7 +16,7 @@ unable() { echo "$*"; exit 77; }
 command=${COVBUF_COMMAND:-} tools=$(tools_of "$kernel") root='' cross=() name=command
 if [ "$(processor "$kernel")" = ppc64el ]; then
 	command=''
-	name=command-ppc64el
+	name="command-ppc64el"
 	root=$("$top/scripts/ppc-sysroot.sh" 2> "$out/sysroot.log") || unable "$(tail -1 "$out/sysroot.log")"
 	cross=(--toolchain "$top/cmake/ppc64le-linux-gnu.cmake" -DCOVBUF_SYSROOT="$root")
 fi

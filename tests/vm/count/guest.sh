@@ -9,13 +9,13 @@ else
 	covbuf=1
 	expect loads load_covbuf
 fi
-if insmod count.ko && ./count > counts; then
+if insmod empty.ko && insmod count.ko && ./count > counts; then
 	ok counts
 else
 	not_ok counts "count ended with a status other than 0"
 fi
 sed 's/^/count: /' counts
-rmmod count
+rmmod count empty
 if [ -n "$covbuf" ]; then
 	expect at_rest at_rest
 	unload_covbuf

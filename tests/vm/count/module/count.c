@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Calls what is to be counted, between two readings of the TSC. Under qemu's -icount shift=0 that advances by one with each
+ * Calls what is to be counted, between two readings of the TSC or time base. Under qemu's -icount that advances by as much with each
  * instruction, so the difference to the same calls of functions that only return is a number of instructions.
  */
 #include <linux/fs.h>
@@ -22,21 +22,11 @@
 void hook_pc(void) __asm__("__sanitizer_cov_trace_pc");
 void hook_cmp8(u64 arg1, u64 arg2) __asm__("__sanitizer_cov_trace_cmp8");
 
-static __attribute__((noipa)) void empty_hook_pc(void)
-{
-}
-
-static __attribute__((noipa)) void empty_hook_cmp8(u64 arg1, u64 arg2)
-{
-}
-
-static __attribute__((noipa)) void empty_remote_start(u64 handle)
-{
-}
-
-static __attribute__((noipa)) void empty_remote_stop(void)
-{
-}
+/* In a module of their own, as the hooks are: on POWER a call there has more instructions than one. */
+void empty_hook_pc(void);
+void empty_hook_cmp8(u64 arg1, u64 arg2);
+void empty_remote_start(u64 handle);
+void empty_remote_stop(void);
 
 static __attribute__((noipa)) void do_one(const struct count_request *request)
 {
@@ -104,7 +94,7 @@ static void count(struct irq_work *work)
 	cycles_t start = get_cycles();
 
 	function(&request);
-	request.cycles = get_cycles() - start;
+	request.ticks = get_cycles() - start;
 }
 
 static struct irq_work in_hardirq = IRQ_WORK_INIT_HARD(count);

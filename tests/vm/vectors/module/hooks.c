@@ -8,7 +8,9 @@
 #include "world.h"
 #include "adapters/kmod/hooks.c"
 
+#ifdef CONFIG_RANDOMIZE_BASE
 unsigned long covb_kaslr_offset;
+#endif
 struct covb_text covb_texts[COVB_MODULES_MAX + 1] = { [0] = { .start = 0, .bytes = ~0ul } };
 
 void world_trace_pc(u64 pc)
