@@ -32,7 +32,7 @@ struct scene {
 	const char *name;
 	uint32_t kinds;
 	void (*before)(void);	/* in the process that records */
-	void (*again)(void);	/* after the death, LAPS times */
+	void (*goes_on)(void);	/* after the death, LAPS times */
 	bool dies;		/* before the consumer comes */
 	uint64_t handed;	/* records of a ring that may go with the consumer */
 	uint64_t again;		/* areas that may be given again */
@@ -141,9 +141,9 @@ static void record(const struct scene *scene)
 	books_set_phase(READY);
 	if (scene->dies)
 		driver_die();
-	for (uint32_t lap = 0; scene->again && lap < LAPS; lap++) {
+	for (uint32_t lap = 0; scene->goes_on && lap < LAPS; lap++) {
 		books_wait_for_phase(GO + lap);
-		scene->again();
+		scene->goes_on();
 		books_set_phase(DONE + lap);
 	}
 	books_wait_for_phase(GO + LAPS);
@@ -200,7 +200,7 @@ static bool judge_one(struct judge *judge, const struct scene *scene, const stru
 	driver_consume(judge->segment, true);
 	books_add_given(&judge->found);
 	judge_drain(judge);
-	for (; scene->again && lap < LAPS; lap++) {
+	for (; scene->goes_on && lap < LAPS; lap++) {
 		books_set_phase(GO + lap);
 		books_wait_for_phase(DONE + lap);
 		judge_drain(judge);
