@@ -16,6 +16,7 @@
 #include <covbuf/atomic.h>
 
 #include "core/flag.h"
+#include "guard.h"
 #include "shm.h"
 
 /* Areas of small segments are touched when they are made, so that nobody pays for it while recording. */
@@ -235,12 +236,30 @@ int covbuf_segment_trim(struct covbuf_segment *segment)
 	return err;
 }
 
-uint32_t covbuf_segment_free_areas(struct covbuf_segment *segment, uint32_t area_class)
+static uint32_t count_free(const struct covbuf_segment *segment, uint32_t area_class)
 {
 	uint32_t nr = covb_segment_nr_areas(segment), nr_free = 0;
 
 	for (uint32_t i = 0; i < nr; i++)
 		nr_free += COVBUF_FLAG_STATE(covb_load(&segment->areas[i].flag)) == COVBUF_AREA_FREE &&
 			   covb_load(&segment->areas[i].area_class) == area_class;
+	return nr_free;
+}
+
+/* 0 where the file has been cut. */
+uint32_t covbuf_segment_free_areas(struct covbuf_segment *segment, uint32_t area_class)
+{
+	struct covb_guard guard;
+	uint32_t nr_free;
+
+	if (!segment->base || covb_guard_push(&guard, segment->base, segment->layout.limit_bytes))
+		return 0;
+	if (sigsetjmp(guard.env, 0)) {
+		covb_guard_pop(&guard);
+		return 0;
+	}
+	covb_guard_arm(&guard);
+	nr_free = count_free(segment, area_class);
+	covb_guard_pop(&guard);
 	return nr_free;
 }

@@ -5,6 +5,8 @@
  * Whoever queues an area pays for a wake-up only if somebody sleeps. Both sides store, fence, and look
  * at what the other stored: the pusher its queue and then nr_waiting, the consumer nr_waiting and then
  * the queues, so at least one of them sees the other.
+ *
+ * Each look is made behind a guard, since the file may be cut; nobody sleeps behind one.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,6 +18,7 @@
 
 #include <covbuf/atomic.h>
 
+#include "guard.h"
 #include "shm.h"
 
 /* A process that is killed wakes nobody: how often to look for that. */
@@ -56,6 +59,32 @@ void covb_announce(struct covbuf_segment *segment)
 	}
 }
 
+/* What body says, or -EIO: the file is shorter than it was. */
+static int guarded(struct covbuf_segment *segment, bool (*body)(struct covbuf_segment *segment, uint32_t *wake),
+		   uint32_t *wake)
+{
+	struct covb_guard guard;
+	int answer = covb_guard_push(&guard, segment->base, segment->layout.limit_bytes);
+
+	if (answer)
+		return answer;
+	if (sigsetjmp(guard.env, 0)) {
+		covb_guard_pop(&guard);
+		return -EIO;
+	}
+	covb_guard_arm(&guard);
+	answer = body(segment, wake);
+	covb_guard_pop(&guard);
+	return answer;
+}
+
+static bool write_pid(struct covbuf_segment *segment, uint32_t *wake)
+{
+	(void)wake;
+	covb_store(&segment->header->consumer_pid, (uint32_t)getpid());
+	return false;
+}
+
 int covbuf_segment_consume(struct covbuf_segment *segment)
 {
 	int err;
@@ -67,8 +96,12 @@ int covbuf_segment_consume(struct covbuf_segment *segment)
 	err = covb_storage_lock(segment, COVBUF_LOCK_CONSUMER);
 	if (err)
 		return err;
+	err = guarded(segment, write_pid, NULL);
+	if (err) {
+		covb_storage_unlock(segment, COVBUF_LOCK_CONSUMER);
+		return err;
+	}
 	segment->consumer = true;
-	covb_store(&segment->header->consumer_pid, (uint32_t)getpid());
 	return 0;
 }
 
@@ -90,49 +123,71 @@ static bool has_processes_changed(struct covbuf_segment *segment)
 	return true;
 }
 
-static bool is_anybody_dead(struct covbuf_segment *segment)
+static bool is_anybody_dead(struct covbuf_segment *segment, uint32_t *wake)
 {
+	(void)wake;
 	for (uint32_t i = 1; i < segment->layout.procs.nr; i++)
 		if ((covb_load(&segment->procs[i].state) & 0xff) == COVBUF_PROC_LIVE && covb_process_dead(segment, i))
 			return true;
 	return false;
 }
 
-/* One sleep; true: there is something to do. */
-static bool wait_once(struct covbuf_segment *segment, int timeout_ms)
+static bool begin_to_wait(struct covbuf_segment *segment, uint32_t *wake)
 {
-	struct covbuf_header *header = segment->header;
-	uint32_t wake = covb_load(&header->wake);
-	bool found;
-
-	covb_fetch_add(&header->nr_waiting, 1);
+	*wake = covb_load(&segment->header->wake);
+	covb_fetch_add(&segment->header->nr_waiting, 1);
 	/* full fence: partners are those of the pusher in handoff.c and of covb_announce() */
 	covb_mb();
-	found = is_anything_queued(segment) || has_processes_changed(segment);
+	return is_anything_queued(segment) || has_processes_changed(segment);
+}
+
+static bool end_to_wait(struct covbuf_segment *segment, uint32_t *wake)
+{
+	(void)wake;
+	covb_fetch_add(&segment->header->nr_waiting, (uint32_t)-1);
+	return is_anything_queued(segment) || has_processes_changed(segment);
+}
+
+/* One sleep; 1: there is something to do. */
+static int wait_once(struct covbuf_segment *segment, int timeout_ms)
+{
+	uint32_t wake = 0;
+	int found = guarded(segment, begin_to_wait, &wake), again;
+
 	if (!found && timeout_ms > 0)
-		sleep_while(&header->wake, wake, timeout_ms);
-	covb_fetch_add(&header->nr_waiting, (uint32_t)-1);
-	return found || is_anything_queued(segment) || has_processes_changed(segment);
+		sleep_while(&segment->header->wake, wake, timeout_ms);
+	again = found < 0 ? found : guarded(segment, end_to_wait, &wake);
+	return found > 0 && again >= 0 ? found : again;
+}
+
+/* What a waiter returns that found this. */
+static int result(int found)
+{
+	return found < 0 ? found : 0;
 }
 
 int covbuf_segment_wait(struct covbuf_segment *segment, int timeout_ms)
 {
 	int64_t end_ms = now_ms() + timeout_ms;
+	int found;
 
 	if (!segment->header)
 		return -EPERM;
 	for (;;) {
 		int64_t left_ms = timeout_ms < 0 ? LOOK_FOR_DEAD_MS : end_ms - now_ms();
 		int64_t started_ms = now_ms();
+		bool late;
 
 		if (left_ms > LOOK_FOR_DEAD_MS)
 			left_ms = LOOK_FOR_DEAD_MS;
-		if (wait_once(segment, left_ms > 0 ? (int)left_ms : 0))
-			return 0;
+		found = wait_once(segment, left_ms > 0 ? (int)left_ms : 0);
+		if (found)
+			return result(found);
+		late = timeout_ms >= 0 && now_ms() >= end_ms;
 		/* after a whole sleep only: looking costs system calls */
-		if (now_ms() - started_ms >= LOOK_FOR_DEAD_MS && is_anybody_dead(segment))
-			return 0;
-		if (timeout_ms >= 0 && now_ms() >= end_ms)
-			return is_anybody_dead(segment) ? 0 : -ETIMEDOUT;
+		if (late || now_ms() - started_ms >= LOOK_FOR_DEAD_MS)
+			found = guarded(segment, is_anybody_dead, NULL);
+		if (found || late)
+			return found ? result(found) : -ETIMEDOUT;
 	}
 }

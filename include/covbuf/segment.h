@@ -143,7 +143,7 @@ COVBUF_PUBLIC int covbuf_drain(struct covbuf_segment *segment, unsigned int flag
 /**
  * covbuf_segment_consume() - become the consumer of a segment that is mapped already
  *
- * Context: sleeping level. Errors: -EBUSY: it has one; -EPERM: opened to be read.
+ * Context: sleeping level. Errors: -EBUSY: it has one; -EPERM: opened to be read; -EIO: its file was cut.
  */
 COVBUF_PUBLIC int covbuf_segment_consume(struct covbuf_segment *segment);
 
@@ -152,7 +152,8 @@ COVBUF_PUBLIC int covbuf_segment_consume(struct covbuf_segment *segment);
  * @timeout_ms: at most so long; negative: for ever
  *
  * A process that is killed wakes nobody; it is noticed within 200 ms.
- * Context: sleeping level. Ordering: as covbuf_wait(). Errors: -ETIMEDOUT; -EPERM: opened to be read.
+ * Context: sleeping level. Ordering: as covbuf_wait(). Errors: -ETIMEDOUT; -EPERM: opened to be read; -EIO: its file
+ * was cut.
  */
 COVBUF_PUBLIC int covbuf_segment_wait(struct covbuf_segment *segment, int timeout_ms);
 
