@@ -92,15 +92,24 @@ COVBUF_NOINSTR void covb_plat_wake(uint32_t *word)
 /* ---- sleeping level -------------------------------------------------------------------------- */
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static int cancel_state; /* of the thread that has it, before */
 
+/* A thread that was cancelled with the lock would keep it. */
 void covb_plat_lock(void)
 {
+	int before;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
 	pthread_mutex_lock(&mutex);
+	cancel_state = before;
 }
 
 void covb_plat_unlock(void)
 {
+	int before = cancel_state;
+
 	pthread_mutex_unlock(&mutex);
+	pthread_setcancelstate(before, &before);
 }
 
 void *covb_plat_zalloc(size_t bytes)
