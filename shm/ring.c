@@ -129,7 +129,7 @@ static uint64_t step_over(struct covb_drain *d, uint32_t i, const struct covbuf_
 	struct covbuf_area *entry = &d->segment->areas[i];
 	uint64_t first = area->position;
 
-	if (covb_load(key_of(ring, first)) != first + ring->nr_slots)
+	if (!(first & COVBUF_RING_START) || covb_load(key_of(ring, first)) != first + ring->nr_slots)
 		return first;
 	covb_store(&entry->draining, 1);
 	if (still_in_use(d, i, area, first))
@@ -164,10 +164,6 @@ int covb_ring_drain_live(struct covb_drain *d, uint32_t i)
 	}
 	if (!may_take(d, &area))
 		return 0;
-	if (!(area.position & COVBUF_RING_START)) {
-		d->damaged = true; /* its free values would be taken for records */
-		return 0;
-	}
 	ring = ring_of(&area, (uint64_t *)(d->segment->base + area.offset_bytes));
 	first = step_over(d, i, &area, &ring);
 	while (taken < ring.nr_slots && !err) {
@@ -180,6 +176,15 @@ int covb_ring_drain_live(struct covb_drain *d, uint32_t i)
 		covb_store(&entry->draining, 1);
 		if (!still_in_use(d, i, &area, first)) {
 			covb_store_release(&entry->draining, 0);
+			break;
+		}
+		if (!(first & COVBUF_RING_START)) {
+			/*
+			 * Its free values would be taken for records. Not before now: the position of a ring that is just
+			 * being made is there before its first record, and not always before its description.
+			 */
+			covb_store_release(&entry->draining, 0);
+			d->damaged = true;
 			break;
 		}
 		mark_taken(&ring, &entry->position, first, n);

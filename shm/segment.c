@@ -23,7 +23,7 @@
 #include <covbuf/atomic.h>
 
 #include "collector.h"
-#include "shm.h"
+#include "view.h"
 
 /* Behind the segment: an append that runs on meets it after at most one record. */
 #define GUARD_BYTES COVBUF_PART_BYTES
@@ -293,17 +293,20 @@ static int read_header(struct covbuf_segment *segment, const char *where, struct
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (header.magic == COVBUF_MAGIC && pread(segment->fd, &header, sizeof(header), 0) != sizeof(header))
 		return covb_say(why, -EPROTO, "%s was cut short while it was opened", where);
+	segment->procs_seen = header.procs_changed;
 	return covb_layout_check(where, &header, storage_bytes, !(segment->flags & COVBUF_OPEN_READ), &segment->layout,
 				 why);
 }
 
 static int consume_opened(struct covbuf_segment *segment, const char *where, struct covbuf_message *why)
 {
+	uint64_t offset_bytes = offsetof(struct covbuf_header, consumer_pid);
 	int err = covbuf_segment_consume(segment);
+	uint32_t pid;
 
-	if (err == -EBUSY)
+	if (err == -EBUSY && !covb_view_read(segment, offset_bytes, &pid, sizeof(pid)))
 		return covb_say(why, err, "%s is being drained by process %" PRIu32 "; there is one consumer at a time",
-				where, covb_load(&segment->header->consumer_pid));
+				where, pid);
 	if (err)
 		return covb_say(why, err, "cannot lock %s: %s; is /proc mounted?", where, strerror(-err));
 	return 0;
@@ -336,7 +339,6 @@ int covbuf_segment_open(const char *where, unsigned int flags, struct covbuf_seg
 		err = map(segment, why);
 		if (err)
 			goto drop;
-		segment->procs_seen = covb_load(&segment->header->procs_changed);
 	}
 	if (flags & COVBUF_OPEN_CONSUME) {
 		err = consume_opened(segment, where, why);
