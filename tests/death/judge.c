@@ -103,13 +103,16 @@ static void view_area(struct judge *judge, uint32_t i, struct books_found *found
 	if (COVBUF_FLAG_STATE(area.flag) == COVBUF_AREA_FREE || COVBUF_FLAG_STATE(area.flag) == COVBUF_AREA_RETIRED)
 		return;
 	nr = covbuf_view_records(judge->observer, i, &area, note_viewed, found, NULL);
-	if (nr < 0)
+	if (nr == -ESTALE && COVBUF_FLAG_STATE(area.flag) == COVBUF_AREA_READING && area.mode == COVBUF_MODE_CMP)
+		judge->unseen = true;
+	else if (nr < 0)
 		books_fail("records of area %u cannot be looked at: %s", i, strerror((int)-nr));
 }
 
 static void view_areas(struct judge *judge)
 {
 	books_forget(&judge->viewed);
+	judge->unseen = false;
 	for (uint32_t i = 0; i < covb_segment_nr_areas(judge->segment); i++)
 		view_area(judge, i, &judge->viewed);
 }
@@ -190,7 +193,7 @@ void judge_books(struct judge *judge, const struct judge_limits *limits)
 	if (judge->viewed.nr_again_areas > limits->again_areas)
 		books_fail("the observer saw %lu records of %lu areas twice, as %#lx", judge->viewed.again,
 			   judge->viewed.nr_again_areas, judge->viewed.first_again);
-	if (limits->in_hand || limits->drained || limits->again_areas)
+	if (limits->in_hand || limits->drained || limits->again_areas || judge->unseen)
 		return;
 	compare_views(judge);
 	if (judge->viewed.records != seen + dropped)

@@ -21,6 +21,7 @@ struct judge {
 	uint32_t nr_areas;	/* that there must be in the end */
 	bool automatic;		/* owner 0 is the maker's */
 	bool maker_died;	/* then an area that it was taking out of the pool is nobody's */
+	bool unseen;		/* records of several words in an area that somebody emptied: not for observers */
 	uint64_t lost_before;	/* counted already when the round began */
 	struct books_found found, viewed;
 };
