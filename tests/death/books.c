@@ -205,13 +205,19 @@ static bool is_record(uint64_t pc)
 static void check_order(struct books_found *found, uint64_t pc, uint64_t token)
 {
 	struct stamp s;
+	int64_t *last;
 
 	if (!stamp_read(pc, &s))
 		return;
-	if (token == found->ring_token && s.number <= found->ring_number)
-		books_fail("number %u of a ring comes after %ld", s.number, found->ring_number);
+	if (token != found->ring_token)
+		memset(found->ring_number, 0xff, sizeof(found->ring_number));
 	found->ring_token = token;
-	found->ring_number = s.number;
+	if (s.thread >= BOOKS_PROCESSES || s.level >= BOOKS_LEVELS)
+		return;
+	last = &found->ring_number[s.thread][s.level];
+	if (s.number <= *last)
+		books_fail("number %u of a ring comes after %ld", s.number, *last);
+	*last = s.number;
 }
 
 int books_note_batch(const struct covbuf_batch *batch, void *arg)

@@ -46,7 +46,7 @@ struct books_found {
 	uint64_t again_token;
 	uint32_t again_serial;
 	uint64_t ring_token;	/* of the ring that was last found */
-	int64_t ring_number;	/* of its last record */
+	int64_t ring_number[BOOKS_PROCESSES][BOOKS_LEVELS]; /* of the last record in it */
 };
 
 int books_init(void);
