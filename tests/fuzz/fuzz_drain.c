@@ -21,7 +21,6 @@ static uint32_t nr_batches, nr_stops;
 static volatile uint64_t sum;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t nr_bytes);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -118,7 +117,7 @@ static void run(unsigned int op, uint8_t *flags)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t nr_bytes)
+void fuzz_one(const uint8_t *input, size_t nr_bytes)
 {
 	struct input_head head = image_load(input, nr_bytes);
 
@@ -126,5 +125,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t nr_bytes)
 	nr_batches = nr_stops = 0;
 	for (unsigned int i = 0; i < 4; i++)
 		run(head.ops >> 4 * i & 15, &head.flags);
-	return 0;
 }

@@ -4,10 +4,9 @@
  * over, merge, collect, detach. It may record nonsense, or nothing; it writes nowhere but into the segment,
  * keeps its own memory in order, and comes back from every call.
  *
- * What a peer can do that may write to the segment: zero guard words, so that an append runs on, through
- * areas behind it that are empty, and into the guard page behind the segment; say that it merges, which calls
- * that wait for mergers believe. Such inputs end there. And give somebody else's area back to the pool: who
- * holds it may then get it twice. Flags of areas that are held are left alone here.
+ * What a peer can do that may write to the segment, and such an input ends there: zero guard words, so that an
+ * append runs on, through areas behind it that are empty, and into the guard page behind the segment; and say
+ * that it merges and lives, which calls that wait for mergers believe.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -38,7 +37,6 @@ static sigjmp_buf beyond;
 static int nr_locked, nr_waits;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t nr_bytes);
 void __real_covb_plat_lock(void);
 void __wrap_covb_plat_lock(void);
 void __real_covb_plat_unlock(void);
@@ -77,22 +75,12 @@ static void on_fault(int signal_number, siginfo_t *info, void *context)
 	before.sa_sigaction(signal_number, info, context);
 }
 
-static bool is_held(const char *at)
-{
-	size_t offset = (size_t)(at - image.base) - 5 * PART;
-	uint64_t flag = *(const uint64_t *)(const void *)at;
-
-	return offset < NR_PARTS * sizeof(struct covbuf_area) && offset % sizeof(struct covbuf_area) == 0 &&
-	       covb_engine.proc && COVBUF_FLAG_HOLDER(flag) == covb_engine.proc;
-}
-
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	const struct sigaction ours = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK };
 
 	(void)argc, (void)argv;
 	image_init();
-	image.keeps = is_held;
 	unborn = *covbuf_context();
 	sigaction(SIGSEGV, NULL, &before);
 	sigaction(SIGSEGV, &ours, NULL);
@@ -261,7 +249,7 @@ static void use(const struct input_head *head)
 	covbuf_detach();
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t nr_bytes)
+void fuzz_one(const uint8_t *input, size_t nr_bytes)
 {
 	struct input_head head;
 
@@ -277,5 +265,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t nr_bytes)
 	segment->refs = 1;
 	covbuf_segment_close(segment);
 	segment = NULL;
-	return 0;
 }

@@ -28,7 +28,6 @@ static const char *const files[] = {
 static char root[64];
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t nr_bytes);
 
 static void path_of(unsigned int file, char *path, size_t room)
 {
@@ -101,7 +100,7 @@ static unsigned int write_files(const uint8_t *input, size_t nr_bytes, bool late
 	return written;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t nr_bytes)
+void fuzz_one(const uint8_t *input, size_t nr_bytes)
 {
 	static const char *const nowhere[] = { NULL };
 	unsigned int written = write_files(input, nr_bytes, false);
@@ -126,5 +125,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t nr_bytes)
 			unlink(path);
 	}
 	commands_forget();
-	return 0;
 }

@@ -26,7 +26,6 @@
 static volatile uint64_t sum;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t nr_bytes);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -101,7 +100,7 @@ static void use(struct covbuf_segment *segment, uint64_t storage_bytes)
 		expect(!mprotect(segment->base + segment->layout.limit_bytes, 4096, PROT_NONE), "no guard page");
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t nr_bytes)
+void fuzz_one(const uint8_t *input, size_t nr_bytes)
 {
 	static const unsigned int ways[] = { COVBUF_OPEN_READ, COVBUF_OPEN_CONSUME, COVBUF_OPEN_ATTACH,
 					     COVBUF_OPEN_CONSUME | COVBUF_OPEN_ATTACH };
@@ -121,7 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t nr_bytes)
 		image_changed(bytes);
 	}
 	if (ftruncate(image.fd, (off_t)bytes))
-		return 0;
+		return;
 	image.bytes = bytes < IMAGE_BYTES ? bytes : IMAGE_BYTES;
 	snprintf(where, sizeof(where), "fd:%d", image.fd);
 	err = covbuf_segment_open(where, ways[head.flags & 3], &segment, &why);
@@ -135,5 +134,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t nr_bytes)
 		finding("cannot make the file whole again");
 	image.bytes = IMAGE_BYTES;
 	image_changed(IMAGE_BYTES);
-	return 0;
 }

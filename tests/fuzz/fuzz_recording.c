@@ -19,7 +19,6 @@
 static char path[32], once[64], twice[64];
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t nr_bytes);
 
 static void remove_files(void)
 {
@@ -65,7 +64,7 @@ static void merge(void)
 	expect(!covbuf("stat", once, NULL), "what was merged cannot be read");
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t nr_bytes)
+void fuzz_one(const uint8_t *input, size_t nr_bytes)
 {
 	struct input_head head = image_load(input, nr_bytes);
 
@@ -101,5 +100,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t nr_bytes)
 		covbuf("top", "--once", path, NULL);
 	}
 	commands_forget();
-	return 0;
 }

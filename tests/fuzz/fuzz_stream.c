@@ -27,7 +27,6 @@ static char path[32];
 static int fd;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t nr_bytes);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -74,7 +73,7 @@ static void put_blocks(const uint8_t *input, size_t nr_bytes)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t nr_bytes)
+void fuzz_one(const uint8_t *input, size_t nr_bytes)
 {
 	uint8_t flags = nr_bytes ? *input : IS_FILE;
 
@@ -91,5 +90,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t nr_bytes)
 	if (!covbuf("export", "--json", path, NULL))
 		check_json();
 	commands_forget();
-	return 0;
 }

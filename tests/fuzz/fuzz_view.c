@@ -19,7 +19,6 @@ static int64_t nr_records;
 static volatile uint64_t sum;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t nr_bytes);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -93,7 +92,7 @@ static void view_area(uint32_t i, const struct covbuf_area *area, uint32_t nr)
 	expect(nr_records + (int64_t)holes <= (int64_t)area->nr_words, "more than there is room for");
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t nr_bytes)
+void fuzz_one(const uint8_t *input, size_t nr_bytes)
 {
 	struct input_head head = image_load(input, nr_bytes);
 	struct covbuf_area area;
@@ -113,5 +112,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t nr_bytes)
 		if (head.ops >> i % 8 & 1)
 			view_area(head.flags & FLAG_SWAPS ? i ^ 1 : i, &area, head.ops >> 8);
 	}
-	return 0;
 }

@@ -49,7 +49,6 @@ struct image {
 	char *base;	/* our own mapping of it */
 	size_t bytes;	/* that the file has just now */
 	bool sealed;	/* what F_GET_SEALS says of it */
-	bool (*keeps)(const char *at); /* a word that patches leave alone; or NULL */
 	bool lied;	/* since image_load(): the library was told of more storage than there is */
 };
 
@@ -78,6 +77,9 @@ const void *image_at(const void *address);
 
 /* What the image is without patches, for whoever makes seeds. */
 const char *image_template(unsigned int number);
+
+/* A target's: what an input does. Two seconds of processor time are a finding, and so is a minute of any. */
+void fuzz_one(const uint8_t *input, size_t nr_bytes);
 
 /* Say what is wrong, and end as a crash does. */
 _Noreturn void finding(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -15,6 +15,8 @@
 
 const char *const place_names[NR_PLACES] = { "a sealed memfd", "a file in /dev/shm", "a file on a disk" };
 
+#define PAGE_BYTES 4096u
+
 static char whole[IMAGE_BYTES];
 static const char *busy_with;
 
@@ -126,10 +128,15 @@ void hostile_make(struct image *image, enum place place)
 
 void hostile_restore(struct image *image)
 {
+	static const char zero[PAGE_BYTES];
+	bool shrinks = !ftruncate(image->fd, 0);
+
 	/* what is mapped is not to be touched before it is there again */
 	if (ftruncate(image->fd, (off_t)IMAGE_BYTES))
 		give_up("the file cannot be made whole again: %s", strerror(errno));
-	memcpy(image->base, whole, IMAGE_BYTES);
+	for (size_t at = 0; at < IMAGE_BYTES; at += PAGE_BYTES)
+		if (!shrinks || memcmp(whole + at, zero, PAGE_BYTES))
+			memcpy(image->base + at, whole + at, PAGE_BYTES);
 }
 
 void hostile_remove(struct image *image)

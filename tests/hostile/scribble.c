@@ -133,7 +133,7 @@ static void read_beside(enum place place, double seconds, uint64_t seed)
 	for (; now() < end; turns++) {
 		double began = now();
 
-		expect_to_be_back(30, "a reading");
+		expect_to_be_back(60, "a reading");
 		read_in_some_way(&readers, (unsigned int)image_random(&seed));
 		if (now() - began > slowest)
 			slowest = now() - began;
