@@ -9,6 +9,7 @@ table it is: file, function, operation, how many times, rows. This fails where
     a place's row is not in the table, or does not name the place's file
     a row has no place, or names no litmus test, or one that algorithms/ lacks
     an algorithm is in no row, or in others than its field "rows" says
+    docs/ordering.md says another number of tests or algorithms
 
 --list prints the places that the sources have, with their rows as far as places.txt knows them. SOURCES: the project's top
 directory, if it is another one.
@@ -170,6 +171,15 @@ def compare_rows(known, rows):
                 yield f"row {row} of docs/ordering.md names `{file}`, which has no operation of it"
 
 
+def compare_numbers(tests):
+    with open(os.path.join(TOP, "docs", "ordering.md"), encoding="utf-8") as text:
+        said = re.search(r"(\d+) tests of (\d+) algorithms", text.read())
+    with open(os.path.join(HERE, "expect.txt"), encoding="ascii") as lines:
+        nr = sum(not line.startswith("#") for line in lines)
+    if not said or said.groups() != (str(nr), str(len(tests))):
+        yield f"docs/ordering.md: there are {nr} tests of {len(tests)} algorithms"
+
+
 def compare_tests(rows, tests):
     named = collections.defaultdict(list)
     for row, cells in rows.items():
@@ -197,7 +207,8 @@ def main(arguments_):
             print(*place, now[place], *known.get(place, (0, ["?"]))[1])
         return 0
     rows = table()
-    wrong = [*compare_places(now, known), *compare_rows(known, rows), *compare_tests(rows, algorithms())]
+    tests = algorithms()
+    wrong = [*compare_places(now, known), *compare_rows(known, rows), *compare_tests(rows, tests), *compare_numbers(tests)]
     for line in wrong:
         print(line)
     if not now or not rows:
