@@ -75,14 +75,45 @@ void body_emit(void)
 	note_emitted(level);
 }
 
-static void emit_marked(void)
+/* A site's record, made unless it was seen. */
+void body_site(uint32_t site)
 {
 	const struct covbuf_context *ctx = covbuf_context();
 	uint32_t level = step_level();
 
-	if (!emit_collects(ctx, COVBUF_MODE_PC) || emit_seen(ctx, &test.marks[level], level))
+	if (!emit_collects(ctx, COVBUF_MODE_PC) || emit_seen(ctx, &test.marks[level], site))
 		return;
-	append_pc_site(&test.marks[level], level, next_stamp(level));
+	append_pc_site(&test.marks[level], site, next_stamp(level));
+	note_emitted(level);
+}
+
+static void emit_marked(void)
+{
+	body_site(step_level());
+}
+
+void body_own_value(void)
+{
+	uint32_t level = step_level();
+
+	if (!emit_collects(covbuf_context(), COVBUF_MODE_PC))
+		return;
+	covbuf_record(next_stamp(level));
+	note_emitted(level);
+}
+
+/* Records of both modes without a look at what collects: of those, none need be kept. */
+void body_raw(void)
+{
+	uint32_t level = step_level();
+	uint64_t pc = next_stamp(level);
+
+	test.nr_perhaps++;
+	append_pc(pc);
+	note_emitted(level);
+	pc = next_stamp(level);
+	test.nr_perhaps++;
+	append_cmp(stamp_type(pc), stamp_arg1(pc), stamp_arg2(pc), pc);
 	note_emitted(level);
 }
 
@@ -92,17 +123,21 @@ void body_emit_many(uint32_t n)
 		body_emit();
 }
 
-/* Leave this many slots of the area on top. */
+/* Leave this many slots of the area on top; in the middle of a switch, where the cursor is elsewhere, as they are. */
 void body_fill_but(uint32_t nr_slots)
 {
-	struct covbuf_context *ctx = covbuf_context();
-	struct covb_frame *top = ctx->top;
-	uint32_t step_words = top->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
+	const struct covbuf_context *ctx = covbuf_context();
+	const struct covb_frame *top = covb_load(&ctx->top);
+	const uint64_t *cursor;
 
+	if (!top)
+		return;
+	cursor = covb_load(&ctx->cursor[top->mode]);
 	if (top->kind == COVBUF_RING)
 		body_emit_many((uint32_t)(top->mask + 1) - nr_slots);
-	else if (top->kind == COVBUF_LINEAR)
-		body_emit_many((uint32_t)(top->end - ctx->cursor[top->mode]) / step_words - nr_slots);
+	else if (top->kind == COVBUF_LINEAR && cursor >= top->start && cursor < top->end)
+		body_emit_many((uint32_t)(top->end - cursor) / (top->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1) -
+			       nr_slots);
 }
 
 /* ---- sections -------------------------------------------------------------------------------- */
@@ -159,7 +194,7 @@ void body_section(uint32_t kind)
 	body_emit();
 }
 
-static void section_by_handle(uint32_t kind)
+void body_section_by_handle(uint32_t kind)
 {
 	uint32_t outer = test.section[step_level()];
 	covbuf_token token = start_by_handle(kind);
@@ -340,15 +375,18 @@ static void section_of_plain(void) { body_section(PLAIN); }
 static void section_of_cmp(void) { body_section(CMP); }
 static void section_of_kcov(void) { body_section(KCOV); }
 static void section_of_own(void) { body_section(OWN); }
-static void section_of_own_cmp(void) { section_by_handle(OWN_CMP); }
+static void section_of_own_cmp(void) { body_section_by_handle(OWN_CMP); }
 static void section_of_own_ring(void) { body_section(OWN_RING); }
-static void section_of_own_kcov(void) { section_by_handle(OWN_KCOV); }
-static void handle_of_plain(void) { section_by_handle(PLAIN); }
+static void section_of_own_kcov(void) { body_section_by_handle(OWN_KCOV); }
+static void handle_of_plain(void) { body_section_by_handle(PLAIN); }
 static void full_section(void) { full_body_section(PLAIN); }
 static void full_ring_section(void) { full_body_section(RING); }
 static void full_cmp_section(void) { full_body_section(CMP); }
 static void give_areas(void) { UNSTEPPED(body_fill_pool()); body_emit(); }
 static void take_areas(void) { UNSTEPPED(body_empty_pool(0)); body_emit(); UNSTEPPED(body_fill_pool()); }
+
+/* What is interrupted finds its area full, and its ring behind the slot that it has claimed. */
+static void fill(void) { UNSTEPPED(body_fill_but(0)); body_emit_many(2); }
 
 static void nested_sections(void)
 {
@@ -501,6 +539,8 @@ const struct handler handlers[] = {
 	{ "take and give", body_ticket, 0 },
 	{ "unwind", body_unwound, 0 },
 	{ "marked records", body_marked, 0 },
+	{ "raw records", body_raw, 0 },
+	{ "fill what is there", fill, 0 },
 	{ "consume", consume, HANDLER_DRAINS },
 	{ "look", look, 0 },
 };

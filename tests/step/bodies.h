@@ -37,6 +37,7 @@ struct test {
 	uint32_t enable[NR_KINDS], oldest[NR_KINDS]; /* number of the latest enable; oldest that may be delivered */
 	uint32_t outer;		/* section that the operation is done in; 0: none */
 	uint32_t nr_mergeable, nr_forgotten; /* records for OWN_KCOV's target; those that a reset may have thrown away */
+	uint32_t nr_perhaps;	/* records made where either state may be seen: they may be filtered */
 	bool may_lack_areas;	/* an enable may find the pool empty */
 	uint64_t quiet_count;	/* of OWN_KCOV's target, when a waiting disable has returned; ~0: none has */
 };
@@ -65,6 +66,10 @@ void body_disable(uint32_t kind);
 void body_reset(uint32_t kind);
 void body_remote_enable(uint32_t kind);
 void body_section(uint32_t kind);
+void body_section_by_handle(uint32_t kind);
+void body_own_value(void);
+void body_raw(void);
+void body_site(uint32_t site);
 void body_section_without(void);
 void body_section_late(void);
 void body_section_abandoned(void);

@@ -46,13 +46,17 @@ def functions(program, archive, prefix):
         f = line.split()
         if len(f) < 8 or f[3] not in ("FILE", "FUNC"):
             continue
+        # POWER: "[<localentry>: 8]"; before it the TOC is set, for callers in other images
+        skip = int(re.search(r"<localentry>: (\d+)", line)[1]) if "localentry>: " in line else 0
+        name = f[-1]
         if f[3] == "FILE":
-            file = f[7]
+            file = name
             continue
-        source = file if f[4] == "LOCAL" else where.get(f[7], "")
-        size = int(f[2], 0)
-        if f[6] != "UND" and size and source in SCOPE and f[7].startswith(SCOPE[source].strip(".")):
-            found.append((int(f[1], 16), int(f[1], 16) + size, f[7]))
+        # hidden ones have become local, behind all files
+        source = where.get(name, file if f[4] == "LOCAL" else "")
+        start, size = int(f[1], 16), int(f[2], 0)
+        if f[6] != "UND" and size and source in SCOPE and name.startswith(SCOPE[source].strip(".")):
+            found.append((start + skip, start + size, name))
     return sorted(set(found))
 
 

@@ -51,12 +51,113 @@ static void empty_section(void)
 	body_stop(body_start(PLAIN), test.outer);
 }
 
-static void start_by_handle(void)
+/* A handle that nobody has enabled, and none. */
+static void start_by_no_handle(void)
 {
-	kept = covbuf_remote_start(body_handle(PLAIN));
-	covbuf_remote_stop(kept);
-	kept = 0;
+	covbuf_remote_stop(covbuf_remote_start(body_handle(NR_KINDS)));
+	covbuf_remote_stop(covbuf_remote_start(0));
+	body_emit();
 }
+
+static void by_handle(void) { body_section_by_handle(PLAIN); }
+static void cmp_by_handle(void) { body_section_by_handle(CMP); }
+static void ring_by_handle(void) { body_section_by_handle(RING); }
+static void grow_by_handle(void) { body_section_by_handle(GROW); }
+static void kcov_by_handle(void) { body_section_by_handle(KCOV); }
+static void unique_by_handle(void) { body_section_by_handle(UNIQUE); }
+
+/* Stops that are refused. */
+static void stop_what_is_not_there(void)
+{
+	covbuf_token token = covbuf_signal_enter(test.owner[PLAIN]);
+
+	if (covbuf_remote_stop(token + 1) != -COVB_EINVAL || covbuf_remote_stop(kept) != -COVB_EBUSY)
+		check_fail("what the handler did not start was stopped");
+	covbuf_signal_leave(token);
+	if (covbuf_signal_leave(token) != -COVB_EINVAL)
+		check_fail("a handler is left twice");
+}
+
+/* Left with a section above it. */
+static void apart_and_abandoned(void)
+{
+	covbuf_token token = covbuf_signal_enter(test.owner[PLAIN]);
+
+	body_start(CMP);
+	covbuf_signal_leave(token);
+	test.section[0] = test.outer;
+	body_emit();
+}
+
+static void own_value(void)
+{
+	body_own_value();
+	if (covbuf_record(0) != -COVB_EINVAL)
+		check_fail("0 was recorded");
+}
+
+static void common_handle(void)
+{
+	covbuf_set_common_handle(covbuf_common_handle() + 1);
+	covbuf_set_common_handle(covbuf_common_handle() - 1);
+	body_emit();
+}
+
+static void site_beyond(void) { body_site(1u << 20); }
+static void site(void) { body_site(0); }
+
+/* Free areas whose last page was given back, and frames that have had no area yet. */
+static void forget_areas(void)
+{
+	for (uint32_t i = 0; i < covb_load(covb_engine.nr_areas); i++) {
+		const struct covbuf_area *area = &covb_engine.areas[i];
+		uint64_t *words = (uint64_t *)(covb_engine.base + area->offset_bytes);
+
+		if (COVBUF_FLAG_STATE(area->flag) != COVBUF_AREA_FREE)
+			continue;
+		for (uint32_t k = 0; k < COVBUF_GUARD_WORDS; k++)
+			covb_store(&words[covbuf_class_words(area->area_class) + k], 0);
+		covb_engine.frames[i].offset_bytes = 0;
+	}
+}
+
+/* Somebody else is at it, who goes without having looked at the queue. */
+static void somebody_merges(void)
+{
+	start(KCOV);
+	covb_store(&test.owner[KCOV]->slot->merging, 1u << 31);
+}
+
+static void nobody_merges(void)
+{
+	covb_store(&test.owner[KCOV]->slot->merging, 0);
+	covb_merge(test.owner[KCOV]);
+}
+
+/* More than the target has room for. */
+static void fill_target(void)
+{
+	uint64_t *words, nr_words;
+
+	covbuf_owner_target(test.owner[KCOV], &words, &nr_words);
+	start(KCOV);
+	body_fill_but(0);
+	body_stop(kept, test.outer);
+	start(KCOV);
+	body_fill_but(0);
+}
+
+static void unwind_in(uint32_t kind)
+{
+	covbuf_token token = body_start(kind);
+
+	body_emit();
+	body_unwound();
+	body_stop(token, test.outer);
+}
+
+static void unwind_in_ring(void) { unwind_in(RING); }
+static void unwind_in_unique(void) { unwind_in(UNIQUE); }
 
 /* An enable that ends before the section does; of a ring, another begins, too. */
 static void make_stale(void)
@@ -156,6 +257,26 @@ static void wait_own_kcov(void)
 	body_emit();
 }
 
+/* Some, and one of them is taken: none is. */
+static void remote_enable_in_vain(void)
+{
+	const uint64_t h[] = { body_handle(NR_KINDS + 1), body_handle(NR_KINDS + 2), body_handle(PLAIN) };
+
+	if (covbuf_remote_enable(test.owner[OWN], h, 3, 0) != -COVB_EEXIST)
+		check_fail("a handle is enabled twice");
+	body_emit();
+}
+
+static void remote_enable_common(void)
+{
+	const uint64_t h[] = { body_handle(NR_KINDS + 1), body_handle(NR_KINDS + 2) };
+
+	test.enable[OWN]++;
+	if (covbuf_remote_enable(test.owner[OWN], h, 2, 1))
+		check_fail("cannot enable with a common handle");
+	body_emit();
+}
+
 /* ---- readers --------------------------------------------------------------------------------- */
 
 /* Finished areas of each kind. */
@@ -170,6 +291,23 @@ static void queue_some(void)
 static void drain_finished(void) { body_drain(0); }
 static void drain_live(void) { body_drain(COVBUF_DRAIN_LIVE); }
 static void drain_and_audit(void) { body_drain(COVBUF_DRAIN_LIVE | COVBUF_DRAIN_AUDIT); }
+/* One batch is taken, and the rest is queued again. */
+static int one_batch(const struct covbuf_batch *batch, void *floor)
+{
+	body_batch(batch, floor);
+	return 1;
+}
+
+static void drain_one(void)
+{
+	struct covbuf_drained drained;
+	struct check_floor floor;
+
+	check_take_floor(&floor);
+	if (covbuf_drain(test.segment, 0, one_batch, &floor, &drained) != 1)
+		check_fail("the drain was not stopped");
+}
+
 static void some_records(void) { body_emit_many(5); }
 
 static void collect(void)
@@ -206,18 +344,36 @@ const struct operation operations[] = {
 	{ "append once in a context", UNIQUE, -1, body_marked, NULL, NULL, OP_SHORT | OP_HOT },
 	{ "append once in a process", UNIQUE_PROCESS, -1, body_marked, NULL, NULL, OP_SHORT | OP_HOT },
 	{ "append once to a full area", UNIQUE_PROCESS, 0, body_marked, NULL, NULL, OP_SHORT },
+	{ "append once, beyond the marks", UNIQUE, -1, site_beyond, NULL, NULL, OP_SHORT },
+	{ "append a site that is not marked", PLAIN, -1, site, NULL, NULL, OP_SHORT },
+	{ "append a site to a full area", PLAIN, 0, site, NULL, NULL, OP_SHORT },
+	{ "append in a new thread", NONE, -1, body_raw, be_unborn, NULL, OP_SHORT },
+	{ "append in both modes", CMP, -1, body_raw, NULL, NULL, OP_SHORT },
+	{ "append a value of one's own", PLAIN, -1, own_value, NULL, NULL, 0 },
 	{ "append and grow", GROW, 0, body_emit, NULL, NULL, 0 },
 	{ "append the last and grow", GROW, 1, emit_four, NULL, NULL, 0 },
 	{ "append cmp and grow", GROW_CMP, 0, body_emit, NULL, NULL, 0 },
 	{ "append, and nothing to grow into", GROW, 0, emit_four, leave_no_area, NULL, 0 },
 	{ "start", PLAIN, -1, start_plain, NULL, stop, OP_SWITCHES },
-	{ "start by handle", PLAIN, -1, start_by_handle, NULL, NULL, 0 },
+	{ "section by handle", PLAIN, -1, by_handle, NULL, NULL, 0 },
+	{ "section by handle in a new thread", NONE, -1, by_handle, be_unborn, NULL, 0 },
+	{ "section by no handle", PLAIN, -1, start_by_no_handle, NULL, NULL, 0 },
+	{ "cmp section by handle", PLAIN, -1, cmp_by_handle, NULL, NULL, 0 },
+	{ "ring by handle", PLAIN, -1, ring_by_handle, NULL, NULL, 0 },
+	{ "growing section by handle", UNIQUE, -1, grow_by_handle, NULL, NULL, 0 },
+	{ "merged section by handle", PLAIN, -1, kcov_by_handle, NULL, NULL, 0 },
+	{ "unique section by handle", PLAIN, -1, unique_by_handle, NULL, NULL, 0 },
+	{ "section by handle without an area", PLAIN, -1, by_handle, leave_no_area, NULL, 0 },
+	{ "section in an area with holes", PLAIN, -1, section_of_plain, forget_areas, NULL, 0 },
+	{ "section by handle in an area with holes", PLAIN, -1, by_handle, forget_areas, NULL, 0 },
 	{ "start the first", NONE, -1, start_plain, NULL, stop, OP_SWITCHES },
 	{ "start in a new thread", NONE, -1, section_of_plain, be_unborn, NULL, 0 },
 	{ "stop", PLAIN, -1, stop, start_plain, NULL, OP_SWITCHES },
 	{ "stop the last", NONE, -1, stop, start_plain, NULL, OP_SWITCHES },
 	{ "stop of a chain", PLAIN, -1, stop, start_chain, NULL, OP_SWITCHES },
 	{ "stop of what is merged", NONE, -1, stop, start_kcov, NULL, OP_SWITCHES },
+	{ "stop while another merges", NONE, -1, stop, somebody_merges, nobody_merges, OP_SWITCHES },
+	{ "stop of what does not fit the target", NONE, -1, stop, fill_target, NULL, OP_SWITCHES },
 	{ "stop after the enable ended", PLAIN, -1, stop, make_stale, NULL, OP_SWITCHES },
 	{ "stop of a ring after the enable ended", PLAIN, -1, stop, make_stale_ring, disable_own_ring, OP_SWITCHES },
 	{ "stop that wakes the consumer", PLAIN, -1, stop, somebody_waits, nobody_waits, OP_SWITCHES },
@@ -235,8 +391,14 @@ const struct operation operations[] = {
 	{ "section that gets an area late", GROW, -1, body_section_late, NULL, NULL, 0 },
 	{ "abandoned section", PLAIN, 2, body_section_abandoned, NULL, NULL, 0 },
 	{ "unwind", PLAIN, -1, body_unwound, NULL, NULL, 0 },
+	{ "unwind to nothing", NONE, -1, body_unwound, NULL, NULL, 0 },
+	{ "unwind in a ring", PLAIN, -1, unwind_in_ring, NULL, NULL, 0 },
+	{ "unwind what is unique", UNIQUE, -1, unwind_in_unique, NULL, NULL, 0 },
 	{ "take and give", PLAIN, -1, body_ticket, NULL, NULL, 0 },
 	{ "signal apart", PLAIN, -1, body_apart, NULL, NULL, 0 },
+	{ "signal apart, abandoned", PLAIN, -1, apart_and_abandoned, NULL, NULL, 0 },
+	{ "stops that are refused", PLAIN, -1, stop_what_is_not_there, start_plain, stop, 0 },
+	{ "common handle", PLAIN, -1, common_handle, NULL, NULL, 0 },
 	{ "enable", NONE, -1, enable_own, NULL, disable_own, OP_SWITCHES },
 	{ "enable in a section", PLAIN, -1, enable_own, leave_queued, disable_own, OP_SWITCHES },
 	{ "enable in a new thread", NONE, -1, enable_own, be_unborn, disable_own, OP_SWITCHES },
@@ -261,9 +423,13 @@ const struct operation operations[] = {
 	{ "reset a ring", CMP, -1, reset_own_ring, enable_own_ring, disable_own_ring, OP_SWITCHES },
 	{ "reset what is merged", PLAIN, -1, reset_own_kcov, enable_own_kcov, disable_own_kcov, OP_SWITCHES | OP_FORGETS },
 	{ "remote enable", PLAIN, -1, remote_enable_own, leave_queued, disable_own, 0 },
+	{ "remote enable in vain", PLAIN, -1, remote_enable_in_vain, NULL, NULL, 0 },
+	{ "remote enable, common", PLAIN, -1, remote_enable_common, NULL, disable_own, 0 },
+	{ "remote disable, common", PLAIN, -1, disable_own, remote_enable_common, NULL, 0 },
 	{ "remote disable", PLAIN, -1, disable_own, remote_enable_own, NULL, 0 },
 	{ "remote reset", PLAIN, -1, reset_own, remote_enable_own, disable_own, 0 },
 	{ "drain", PLAIN, -1, drain_finished, queue_some, NULL, OP_DRAINS },
+	{ "drain that is stopped", PLAIN, -1, drain_one, queue_some, NULL, OP_DRAINS },
 	{ "drain a ring in use", RING, -1, drain_live, some_records, NULL, OP_DRAINS },
 	{ "drain a cmp ring in use", RING_CMP, -1, drain_live, some_records, NULL, OP_DRAINS },
 	{ "drain and audit", RING, -1, drain_and_audit, queue_some, NULL, OP_DRAINS },

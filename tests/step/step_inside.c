@@ -119,9 +119,6 @@ static int trace_all(void)
 	if (nr_operations > MAX_OPERATIONS || nr_handlers > MAX_HANDLERS)
 		return -E2BIG;
 	step_filter(body_is_engine);
-	/* long loops over words that are nobody else's */
-	step_skip((const void *)(uintptr_t)covb_ring_prepare);
-	step_skip((const void *)(uintptr_t)covb_pool_discard);
 	for (uint32_t o = 0; o < nr_operations && !err; o++)
 		err = trace_one(&operations[o], &run.operation[o]);
 	for (uint32_t h = 0; h < nr_handlers && !err; h++) {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The program that is stepped from outside: see signals.h. --list prints operations and handlers, a line
- * each; otherwise it waits for requests at its marks, which trap on x86 and are breakpoints elsewhere.
+ * The program that is stepped from outside: see signals.h. It waits for requests at its marks, which trap
+ * on x86 and are breakpoints elsewhere. --list prints operations and handlers, a line each; --once N...
+ * does these operations once, and asks nobody; handlers are operations, too, numbered behind the others.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
@@ -18,17 +20,18 @@ volatile struct step_result step_result;
 
 static volatile uint32_t level;
 
+/* Numbered, so that the compiler does not take one for another. */
 #if defined(__x86_64__)
-#define MARK __asm__ volatile("int3" ::: "memory")
+#define MARK(n) __asm__ volatile("int3 # %0" ::"i"(n) : "memory")
 #else
-#define MARK __asm__ volatile("nop" ::: "memory")
+#define MARK(n) __asm__ volatile("nop # %0" ::"i"(n) : "memory")
 #endif
 
-__attribute__((noinline)) void mark_ready(void) { MARK; }
-__attribute__((noinline)) void mark_begin(void) { MARK; }
-__attribute__((noinline)) void mark_end(void) { MARK; }
-__attribute__((noinline)) void mark_pause(void) { MARK; }
-__attribute__((noinline)) void mark_resume(void) { MARK; }
+__attribute__((noinline)) void mark_ready(void) { MARK(0); }
+__attribute__((noinline)) void mark_begin(void) { MARK(1); }
+__attribute__((noinline)) void mark_end(void) { MARK(2); }
+__attribute__((noinline)) void mark_pause(void) { MARK(3); }
+__attribute__((noinline)) void mark_resume(void) { MARK(4); }
 
 uint32_t step_level(void)
 {
@@ -83,6 +86,22 @@ static int list(void)
 	return 0;
 }
 
+static int once(char **argv)
+{
+	for (; *argv; argv++) {
+		uint32_t n = (uint32_t)strtoul(*argv, NULL, 0);
+
+		if (n < nr_operations) {
+			run_one(&operations[n]);
+		} else if (n - nr_operations < nr_handlers) {
+			struct operation op = operation_of(&handlers[n - nr_operations]);
+
+			run_one(&op);
+		}
+	}
+	return check.errors != 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = on_signal };
@@ -97,6 +116,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "cannot begin: %s\n", strerror(-err));
 		return 2;
 	}
+	if (argc > 1 && !strcmp(argv[1], "--once"))
+		return once(argv + 2);
 	step_result.fd = covbuf_segment_descriptor(test.segment);
 	for (;;) {
 		mark_ready();
