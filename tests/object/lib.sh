@@ -5,9 +5,11 @@
 umask 077
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+# shellcheck disable=SC2034 # for who reads this
 machines=()
 passed=0 failed=0
 
+# shellcheck disable=SC2154 # here
 # Ends the test as skipped where this machine's objects cannot be made.
 need_machine() { # MACHINE
 	local tool tools=(gcc clang-19 ld objdump readelf python3)

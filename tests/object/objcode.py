@@ -129,7 +129,7 @@ class Object:
                 continue
             match = re.match(r"\s+([0-9a-f]+):\s+(R_\S+)\s+(\S+)", line)
             if match:
-                if raw:
+                if function and int(match[1], 16) < function.end:
                     name, addend = self._split(match[3])
                     raw[-1][3].append(Relocation(int(match[1], 16), match[2], name, addend))
                 continue
@@ -140,9 +140,9 @@ class Object:
             if not function or not function.start <= address < function.end:
                 if function:
                     finish()
-                function = self.function_at(section, address)
-                if not function:
-                    continue
+                function = self.function_at(section, address)  # none: what lies between functions
+            if not function:
+                continue
             words = match[2].split()
             while words and words[0] in ("bnd", "notrack", "data16", "cs", "ds", "rex.W", "repz", "rep", "repnz"):
                 words.pop(0)
