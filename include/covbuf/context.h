@@ -68,7 +68,7 @@ COVBUF_STATIC_ASSERT(sizeof(struct covbuf_context) == 128, "part of the ABI betw
 
 /* What an instrumented image holds of the engine; hidden, one in each. Filled in by covbuf_image_attach(). */
 struct covbuf_image {
-	intptr_t tls_offset;	/* of the context from the thread pointer; 0: no engine, return */
+	intptr_t tls_offset;	/* of the context, covb_thread_offset(); 0: no engine, return */
 	bool (*slow_pc)(uint64_t *slot, uint64_t pc);
 	bool (*slow_cmp)(uint64_t *slot, uint64_t type, uint64_t arg1, uint64_t arg2, uint64_t pc);
 	uint32_t *guards, *guards_end;	/* trace-pc-guard */
@@ -154,7 +154,6 @@ COVBUF_INLINE COVBUF_NOINSTR struct covbuf_context *covbuf_context(void)
 	if (COVBUF_UNLIKELY(!offset))
 		return NULL;
 	ctx = (struct covbuf_context *)covb_at_thread(offset);
-	__asm__("" : "+r"(ctx));
 	if (!ctx)
 		__builtin_unreachable(); /* spares the caller's test, which the asm would make it repeat */
 	return ctx;

@@ -65,8 +65,7 @@ static int attach_locked(struct covbuf_image *image)
 		covb_engine_sync_modules();
 	/* release: partner is the acquire in covb_images_sweep() */
 	covb_store_release(&covb_images.first, entry);
-	covb_store_release(&image->tls_offset,
-			   (intptr_t)((char *)covbuf_context() - (char *)covb_at_thread(0)));
+	covb_store_release(&image->tls_offset, covb_thread_offset(covbuf_context()));
 	return 0;
 }
 
