@@ -24,29 +24,32 @@ $CC -O2 -g -I"$COVBUF_SOURCE/include" -c "$src/record.c" -o record.o
 	-Wl,--no-whole-archive "${engine[@]}" -o program
 
 objdump -d --no-show-raw-insn program > listing
-if grep 'call.*__sanitizer_cov' listing | grep -qv '_init>'; then
+if grep -E '\s(call|bl)\s.*__sanitizer_cov' listing | grep -qv '_init>'; then
 	echo "not ok no callback is called"
-	grep 'call.*__sanitizer_cov' listing | grep -v '_init>' | head -3
+	grep -E '\s(call|bl)\s.*__sanitizer_cov' listing | grep -v '_init>' | head -3
 	exit 1
 fi
-echo "ok no callback is called; $(grep -c 'call.*covbuf_append_slow' listing) calls of the slow half"
+echo "ok no callback is called; $(grep -cE '\s(call|bl)\s.*covbuf_append_slow' listing) calls of the slow half"
 
-lines() { # PROGRAM: each record as the line it came from
+lines() { # PROGRAM: each record as the function and the line it came from
 	local base pc
 	base=$(nm "$1" | sed -n 's/ T workload_base$//p')
 	while read -r _ pc; do
 		printf '0x%x\n' $((16#${pc##* } + 16#$base - 1))
-	done | addr2line -e "$1"
+	done | addr2line -f -e "$1" | sed 's/ (discriminator.*//' | paste - -
+}
+same() { # EXPECTED GOT: an instruction of the callback's own, which a block may begin with, has no line
+	[ -s "$1" ] && [ "$(wc -l < "$1")" = "$(wc -l < "$2")" ] &&
+		! paste "$1" "$2" | grep -m 3 -vE '^(\S+)\s(\S+)\s\1\s\2$|^(\S+)\s(\S+\s\3\s\S*\?|\S*\?\s\3\s\S+)$'
 }
 ./oracle "$kind" > expected.raw
 ./program "$kind" > got.raw
 lines oracle < expected.raw > expected
 lines program < got.raw > got
-if [ -s expected ] && cmp -s expected got; then
+if same expected got; then
 	echo "ok records: $(wc -l < got), from the same lines"
 else
 	echo "not ok records"
-	diff expected got | head
 	exit 1
 fi
 
@@ -59,7 +62,7 @@ if [ -e "$image" ]; then
 		-Wl,--no-whole-archive -o libworkload.so
 	$CC record.o -o linked -L. -lworkload -Wl,-rpath,"$dir" "${engine[@]}"
 	$CC -O2 -g -DOPENER -I"$COVBUF_SOURCE/include" "$src/record.c" -o opener "${engine[@]}"
-	if objdump -d --no-show-raw-insn libworkload.so | grep 'call.*__sanitizer_cov' | grep -v '_init>'; then
+	if objdump -d --no-show-raw-insn libworkload.so | grep -E '\s(call|bl)\s.*__sanitizer_cov' | grep -v '_init>'; then
 		echo "not ok library: no callback is called"
 		exit 1
 	fi
@@ -69,9 +72,8 @@ if [ -e "$image" ]; then
 		read -ra words <<< "$program"
 		"${words[0]}" "$kind" "${words[@]:1}" > got.raw
 		lines libworkload.so < got.raw > got
-		if ! [ -s expected ] || ! cmp -s expected got; then
+		if ! same expected got; then
 			echo "not ok library, ${words[0]}"
-			diff expected got | head
 			exit 1
 		fi
 		echo "ok library, ${words[0]}: $(wc -l < got) records, from the same lines"

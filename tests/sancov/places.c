@@ -101,14 +101,14 @@ static void fork_scene(pid_t (*make)(void))
 
 static volatile sig_atomic_t handled, jumps;
 static sigjmp_buf again;
-static volatile int jump;
+static volatile int jump, may_return; /* may_return: there is a place to jump to */
 
 static void handle(int sig)
 {
 	(void)sig;
 	point_2();
 	handled++;
-	if (jump && handled % 3 == 0) {
+	if (jump && may_return && handled % 3 == 0) {
 		jumps++;
 		siglongjmp(again, 1);
 	}
@@ -145,6 +145,7 @@ static void storm(void)
 #endif
 			continue;
 		}
+		may_return = 1;
 		calls++;
 		point_1();
 	}
