@@ -10,6 +10,7 @@ table it is: file, function, operation, how many times, rows. This fails where
     a row has no place, or names no litmus test, or one that algorithms/ lacks
     an algorithm is in no row, or in others than its field "rows" says
     docs/ordering.md says another number of tests or algorithms
+    the POWER tests have other instructions than tests/object finds in what gcc makes of an operation
 
 --list prints the places that the sources have, with their rows as far as places.txt knows them. SOURCES: the project's top
 directory, if it is another one.
@@ -18,6 +19,9 @@ import collections
 import os
 import re
 import sys
+
+sys.dont_write_bytecode = True
+import expand
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.join(HERE, "..", "..")
@@ -171,6 +175,22 @@ def compare_rows(known, rows):
                 yield f"row {row} of docs/ordering.md names `{file}`, which has no operation of it"
 
 
+def compare_instructions():
+    with open(os.path.join(HERE, "..", "object", "barriers.table"), encoding="utf-8") as lines:
+        cells = [[c.strip() for c in line.split("|")] for line in lines if "|" in line]
+    column = next((i for i, name in enumerate(cells[0]) if name == "ppc64le gcc"), None)
+    objects = {c[0]: sorted(c[column].split()) for c in cells} if column else {}
+    values = {"store": ["1"], "cas": ["1", "2"], "xchg": ["1"], "fetch": ["1"]}
+    for op in ("load", "load_acquire", "store", "store_release", "cas", "cas_acquire", "cas_release", "cas_acq_rel", "xchg_acquire",
+               "fetch_add", "fetch_add_acq_rel", "mb", "wmb", "rmb"):
+        power = expand.Power(0, ["word"])
+        power.statement({"op": op, "to": "found", "args": ["word", *values.get(op.split("_")[0], [])]})
+        ours = sorted(line.split()[0].replace("lwarx", "pair") for line in power.lines if re.match("l?w?sync|isync|lwarx", line))
+        if objects.get("inlined_" + op) != ours:
+            theirs = " ".join(objects.get("inlined_" + op, ["it is not there"]))
+            yield f"{op} on POWER: {' '.join(ours) or 'nothing'} here; tests/object/barriers.table: {theirs or 'nothing'}"
+
+
 def compare_numbers(tests):
     with open(os.path.join(TOP, "docs", "ordering.md"), encoding="utf-8") as text:
         said = re.search(r"(\d+) tests of (\d+) algorithms", text.read())
@@ -192,7 +212,8 @@ def compare_tests(rows, tests):
                 yield f"row {row} of docs/ordering.md: there is no algorithms/{test}.alg"
     for test, of in tests.items():
         if sorted(of) != sorted(named[test]):
-            yield f"algorithms/{test}.alg says it is for rows {' '.join(of) or 'none'}; the table names it in {' '.join(named[test]) or 'none'}"
+            said, is_in = " ".join(of) or "none", " ".join(named[test]) or "none"
+            yield f"algorithms/{test}.alg says it is for rows {said}; the table names it in {is_in}"
 
 
 def main(arguments_):
@@ -208,7 +229,8 @@ def main(arguments_):
         return 0
     rows = table()
     tests = algorithms()
-    wrong = [*compare_places(now, known), *compare_rows(known, rows), *compare_tests(rows, tests), *compare_numbers(tests)]
+    wrong = [*compare_places(now, known), *compare_rows(known, rows), *compare_tests(rows, tests), *compare_numbers(tests),
+             *compare_instructions()]
     for line in wrong:
         print(line)
     if not now or not rows:

@@ -56,7 +56,7 @@ class Bad(Exception):
 
 class Algorithm:
     def __init__(self, path):
-        self.fields = {"models": "c11 lkmm ppc", "about": "", "init": "", "rows": ""}
+        self.fields = {"models": "c11 lkmm ppc", "about": "", "init": "", "rows": "", "note": ""}
         self.notes = {}  # "spent", "reached", "bad" -> {label or model: why}
         self.procs = []
         self.name = os.path.splitext(os.path.basename(path))[0]
@@ -190,6 +190,7 @@ C11 = {
     "rmb": "atomic_thread_fence(memory_order_acquire)",
 }
 
+# cas_acq_rel is a full fence there, but on POWER (covbuf/arch/kernel.h); what either half alone does, its own tests show.
 LKMM = {
     "load": "READ_ONCE(*{0})",
     "load_acquire": "smp_load_acquire({0})",
@@ -216,17 +217,18 @@ LKMM = {
 }
 
 
+def local(text):
+    """A result's name in C: others than those of shared words."""
+    return text if is_number(text) else "r_" + text
+
+
 def emit_c(alg, procs, model):
     init, old = initial(alg.fields["init"]), cas_old(procs)
-    words, out = [], []
+    out = []
     for p, (proc, names) in enumerate(zip(procs, locations(procs))):
         expected = []
         results = []
         lines, depth = [], 1
-
-        def local(text):
-            return text if is_number(text) else "r_" + text
-
         for s in proc:
             if s["op"] is None:
                 continue
@@ -259,7 +261,6 @@ def emit_c(alg, procs, model):
         parameters = [f"{kind} *{n}" for n in names] + [f"int *{n}" for n in expected]
         out.append(f"P{p}({', '.join(parameters)})\n{{")
         out += [f"\tint {local(r)};" for r in results] + lines + ["}"]
-        words += [n for n in names if n not in words]
     values = " ".join(f"{n}={v};" for n, v in init.items())
     return f"{{ {values} }}\n\n" + "\n".join(out) + "\n", lambda exists: exists_c(exists, old, model)
 
