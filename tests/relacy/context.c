@@ -116,7 +116,9 @@ static void not_attached_before(void)
 /* As a platform attaches: the state comes last. */
 static void attach(void)
 {
-	memcpy(&covb_engine.proc, &attached.proc, sizeof(attached) - offsetof(struct covb_engine, proc));
+	covb_engine.proc = attached.proc;
+	for (size_t i = 1; i < sizeof(attached) / 8; i++)
+		((volatile uint64_t *)&covb_engine)[i] = ((const uint64_t *)&attached)[i];
 	covb_store_release(&covb_engine.state, COVB_ENGINE_ATTACHED);
 }
 

@@ -6,6 +6,7 @@
  *   --seed N         begin with this one
  *   --mutants FILE   weaken each order in turn: a scenario must fail, or FILE must say why none does
  *   --weaken PLACE   weaken one, as --places prints it
+ *   --only TEXT      of the places those that have this in their name
  *   --history        print the execution that fails, step by step
  *   --list           the scenarios
  *   --places         what can be weakened
@@ -169,14 +170,15 @@ static int bad_option(const char *what, const char *value)
 int main(int argc, char **argv)
 {
 	std::string exceptions;
+	bool list_only = false, places_only = false;
 
 	for (int i = 1; i < argc; i++) {
 		std::string option = argv[i];
 
 		if (option == "--list")
-			return list();
+			list_only = true;
 		else if (option == "--places")
-			return list_places();
+			places_only = true;
 		else if (option == "--history")
 			history = true;
 		else if (option[0] != '-')
@@ -189,10 +191,14 @@ int main(int argc, char **argv)
 			seed = std::strtoul(argv[++i], NULL, 0);
 		else if (option == "--mutants")
 			exceptions = argv[++i];
+		else if (option == "--only")
+			only = argv[++i];
 		else if (option != "--weaken")
 			return bad_option("no such option:", argv[i]);
 		else if (!weaken(argv[++i]))
 			return bad_option("no such place:", argv[i]);
 	}
+	if (list_only || places_only)
+		return list_only ? list() : list_places();
 	return exceptions.empty() ? run_all() : run_mutants(exceptions);
 }

@@ -43,6 +43,9 @@ struct mutant {
 	bool reached() const;
 };
 
+/* Those whose name has this in it. */
+extern std::string only;
+
 std::vector<mutant> all_mutants();
 
 /* Every order in turn, against what a file says of those that cannot be caught. Returns an exit status. */

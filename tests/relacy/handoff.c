@@ -138,6 +138,7 @@ COVB_MODEL_SCENARIO(sleeper, .before = sleeper_before, .thread = { section_1, sl
 /* It also sleeps until processes come and go. */
 static void announce(void)
 {
+	covb_store(&covb_segment.procs[2].pid, 7);
 	covb_announce(&covb_segment);
 }
 
@@ -145,6 +146,7 @@ static void sleep_for_processes(void)
 {
 	while (!covb_segment.procs_seen)
 		covb_model_wait_once(&covb_segment, 1000);
+	CHECK(covb_load(&covb_segment.procs[2].pid) == 7);
 	woken = 1;
 }
 
@@ -173,11 +175,11 @@ static void nothing_yet(void)
 COVB_MODEL_SCENARIO(grown, .before = nothing_yet, .thread = { section_1, grow, consume },
 		    .after = check_all);
 
-/* And takes it back, while somebody wants it. */
+/* And takes it back, while somebody wants it, and makes another of the entry, elsewhere and larger. */
 static void shrink(void)
 {
 	covbuf_segment_shrink(&covb_segment, 0, 1);
-	covbuf_segment_grow(&covb_segment, 0, 1);
+	covbuf_segment_grow(&covb_segment, 1, 1);
 }
 
 COVB_MODEL_SCENARIO(shrunk, .before = one_area, .thread = { section_1, shrink, section_2 },

@@ -6,6 +6,8 @@
  */
 #include "scenario.h"
 
+#include "shm/area.h"
+
 static uint64_t *target;
 static uint64_t target_words;
 
@@ -104,7 +106,27 @@ static void client(void)
 	look();
 }
 
+/* The same by what readers of a segment have. */
+static void scan_once(void)
+{
+	uint64_t words[16];
+	struct covb_scan scan;
+
+	covb_scan_counted(target, target_words, COVBUF_MODE_PC, words, &scan);
+	CHECK(!scan.holes);
+	for (uint64_t i = 0; i < scan.records; i++)
+		CHECK((words[i] & ~0xffffffffull) == RECORD_MARK);
+}
+
+static void scan(void)
+{
+	scan_once();
+	scan_once();
+}
+
 COVB_MODEL_SCENARIO(merge, .before = kcov_before, .thread = { section_1, section_2, client },
+		    .after = merged_pc_after);
+COVB_MODEL_SCENARIO(merge_scanned, .before = kcov_before, .thread = { section_1, section_2, scan },
 		    .after = merged_pc_after);
 COVB_MODEL_SCENARIO(merge_cmp, .before = kcov_cmp_before, .thread = { section_cmp_1, section_cmp_2 },
 		    .after = merged_cmp_after);

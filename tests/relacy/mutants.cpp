@@ -64,6 +64,8 @@ static bool earlier(const mutant &a, const mutant &b)
 	return a.place != b.place ? a.place < b.place : a.weaker < b.weaker;
 }
 
+std::string only;
+
 static void add(std::vector<mutant> &all, covb_model_site *site, unsigned weaker)
 {
 	std::string file = strip(site->file);
@@ -83,7 +85,8 @@ static void add(std::vector<mutant> &all, covb_model_site *site, unsigned weaker
 			return;
 		}
 	m.sites.push_back(site);
-	all.push_back(m);
+	if (m.name().find(only) != std::string::npos)
+		all.push_back(m);
 }
 
 std::vector<mutant> all_mutants()

@@ -7,7 +7,7 @@
 /* What each odd sequence of the owner slots stands for; written before it is odd. */
 static struct {
 	uint32_t mode, epoch;
-} expected[2][16];
+} expected[3][16];
 
 /* The section on top is of an enable that was, and has what belongs to it. */
 static void check_frame(void)
@@ -16,7 +16,7 @@ static void check_frame(void)
 	uint32_t i = frame->owner;
 	uint64_t sequence = frame->sequence;
 
-	CHECK(i < 2 && (sequence & 1) && sequence < 16);
+	CHECK(i < 3 && (sequence & 1) && sequence < 16);
 	CHECK(frame->mode == expected[i][sequence].mode);
 	if (frame->kind != COVB_KIND_VOID && frame->mode == COVBUF_MODE_PC)
 		CHECK(frame->unique.epoch == expected[i][sequence].epoch);
@@ -76,6 +76,41 @@ static void consume(void)
 COVB_MODEL_SCENARIO(enable_again, .before = unique_before, .thread = { sections, enable_again, consume },
 		    .after = check_all);
 
+/*
+ * With another configuration, as KCOV's clients may ask for. Who has the owner itself, and no handle, finds
+ * whichever generation there is.
+ */
+static void configure_again(void)
+{
+	const struct covb_enable cmp = { .mode = COVBUF_MODE_CMP };
+	const uint64_t handle = HANDLE(1);
+
+	CHECK(!covbuf_disable(owner));
+	CHECK(!covb_owner_configure(owner, &cmp));
+	expect(0, owner->slot->sequence + 1, COVBUF_MODE_CMP, 0);
+	CHECK(!covbuf_remote_enable(owner, &handle, 1, 0));
+}
+
+static void push_and_check(void)
+{
+	covbuf_token token = covbuf_push(owner);
+
+	if (!token)
+		return;
+	check_frame();
+	CHECK(!covbuf_pop(token));
+}
+
+static void pushes(void)
+{
+	push_and_check();
+	push_and_check();
+}
+
+COVB_MODEL_SCENARIO(configured_again, .before = unique_before, .thread = { pushes, configure_again, sections },
+		    .after = check_all);
+COVB_MODEL_SCENARIO(pushed, .before = unique_before, .thread = { pushes, enable_again }, .after = check_all);
+
 /* ---- another owner in the same place ----------------------------------------------------------- */
 
 static void replace_owner(void)
@@ -106,6 +141,7 @@ static void two_owners_before(void)
 {
 	unique_before();
 	other_owner = make_owner(COVBUF_MODE_PC, COVBUF_LINEAR, 0, 0);
+	make_owner(COVBUF_MODE_PC, COVBUF_LINEAR, 0, 0);
 }
 
 static void put_other(void)
@@ -118,22 +154,20 @@ COVB_MODEL_SCENARIO(owner_slot_left, .before = two_owners_before, .thread = { ma
 
 /* ---- references -------------------------------------------------------------------------------- */
 
-/* What is done with a reference is done before the owner goes. */
+/* What is done with a reference is done before the owner goes: whoever puts the last one takes the target away. */
 static void use_and_put(void)
 {
-	other_owner->seen_words++; /* one at a time: the other thread's is another word */
-	covbuf_owner_put(other_owner);
-}
+	uint64_t *words, nr_words;
 
-static void use_other_and_put(void)
-{
-	other_owner->section_words++;
+	CHECK(!covbuf_owner_target(other_owner, &words, &nr_words));
+	CHECK(!covb_load(&words[0]));
 	covbuf_owner_put(other_owner);
 }
 
 static void references_before(void)
 {
-	two_owners_before();
+	unique_before();
+	other_owner = make_owner(COVBUF_MODE_PC, COVBUF_LINEAR, COVBUF_OWNER_KCOV, 0);
 	covbuf_owner_get(other_owner);
 }
 
@@ -143,31 +177,42 @@ static void references_after(void)
 	check_all();
 }
 
-COVB_MODEL_SCENARIO(references, .before = references_before, .thread = { use_and_put, use_other_and_put },
+COVB_MODEL_SCENARIO(references, .before = references_before, .thread = { use_and_put, use_and_put },
 		    .after = references_after);
 
 /* ---- handles ----------------------------------------------------------------------------------- */
 
-static uint64_t handle_a, handle_b;
+static uint64_t handle_a, handle_b, handle_c;
 
-/* Two handles that lie in the same slot of the table, one after the other. */
-static void find_two(void)
+static uint64_t slot_of(uint64_t handle)
 {
-	uint64_t first = COVBUF_SUBSYSTEM_USER | 1, i = 2;
-
-	while ((first * 0x9e3779b97f4a7c15ull ^ HANDLE(i) * 0x9e3779b97f4a7c15ull) >> 58)
-		i++;
-	handle_a = first;
-	handle_b = HANDLE(i);
+	return handle * 0x9e3779b97f4a7c15ull >> 58;
 }
 
+/* Another handle for which the table's first choice is that slot. */
+static uint64_t handle_in(uint64_t slot, uint64_t than)
+{
+	uint64_t i = 1;
+
+	while (slot_of(HANDLE(i)) != slot || HANDLE(i) == than)
+		i++;
+	return HANDLE(i);
+}
+
+/*
+ * Two handles that lie in the same slot of the table, one after the other; and one that lies in the slot behind
+ * it and stays, so that between the two the slot is no run's end.
+ */
 static void same_slot_before(void)
 {
 	begin(2);
-	find_two();
+	handle_a = HANDLE(1);
+	handle_b = handle_in(slot_of(handle_a), handle_a);
+	handle_c = handle_in((slot_of(handle_a) + 1) & 63, 0);
 	owner = make_owner(COVBUF_MODE_PC, COVBUF_LINEAR, 0, 0);
 	other_owner = make_owner(COVBUF_MODE_PC, COVBUF_LINEAR, 0, 0);
 	CHECK(!covbuf_remote_enable(owner, &handle_a, 1, 0));
+	CHECK(!covbuf_remote_enable(make_owner(COVBUF_MODE_PC, COVBUF_LINEAR, 0, 0), &handle_c, 1, 0));
 	open_contexts();
 }
 
@@ -207,6 +252,14 @@ static void start_b(void)
 	start_of(2, handle_b, other_owner);
 }
 
+/* What stays is found, whatever becomes of the slot before it. */
+static void start_c(void)
+{
+	CHECK(run_section(3, handle_c, 1));
+}
+
+COVB_MODEL_SCENARIO(handle_stays, .before = same_slot_before, .thread = { start_c, move_slot_back },
+		    .after = check_all);
 COVB_MODEL_SCENARIO(handle_slot_reused, .before = same_slot_before, .thread = { start_a, move_slot, start_b },
 		    .after = check_all);
 COVB_MODEL_SCENARIO(handle_moved_back, .before = same_slot_before, .thread = { start_a, move_slot_back, start_b },

@@ -155,15 +155,15 @@ uint64_t all_losses(void)
 
 void check_pool(void)
 {
-	uint32_t nr = covb_segment.header->nr_areas;
+	for (uint32_t i = 0; i < covb_segment.header->nr_areas; i++) {
+		const struct covbuf_area *area = &covb_segment.areas[i];
+		const uint64_t *words = (const uint64_t *)(covb_segment.base + area->offset_bytes);
+		uint32_t state = COVBUF_FLAG_STATE(area->flag);
 
-	for (uint32_t i = 0; i < nr; i++) {
-		const uint64_t *words = covb_model_words(i);
-
-		if (COVBUF_FLAG_STATE(covb_segment.areas[i].flag) == COVBUF_AREA_TARGET)
+		if (state == COVBUF_AREA_TARGET || state == COVBUF_AREA_RETIRED)
 			continue;
-		CHECK(COVBUF_FLAG_STATE(covb_segment.areas[i].flag) == COVBUF_AREA_FREE);
-		for (uint32_t k = 0; k < covbuf_class_words(0); k++)
+		CHECK(state == COVBUF_AREA_FREE);
+		for (uint32_t k = 0; k < covbuf_class_words(area->area_class); k++)
 			CHECK(!words[k]);
 	}
 }

@@ -14,7 +14,7 @@
 
 #define NR_PROCS 3
 #define NR_CONTEXTS 5
-#define NR_OWNERS 2
+#define NR_OWNERS 3
 
 /* The segment's bytes. */
 static struct {
