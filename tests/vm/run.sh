@@ -8,7 +8,8 @@
 # each kernel and test. KERNEL@CPU is one on another processor of the emulator (6.12-ppc64el@power8). A test
 # fails if one of its results is "not ok", and with any complaint of the kernel. The last line is "N passed,
 # N failed, N skipped", of results; the status is not 0 if one failed.
-#   --long           tests that have a long form run it; POWER's kernels run on power8 and power10 too
+#   --long           tests that have a long form run it; all run on 6.12-64k-ppc64el, of which otherwise 6.1-ppc64el has
+#                    the pages and 6.12-ppc64el the rest; POWER's kernels run on power8 and power10 too
 #   --module SOURCE  the folder of covbuf.ko, adapters/kmod otherwise
 #   --tests FOLDER   where the tests are
 #   --jobs N         so many kernels at the same time; 2, where there are two processors
@@ -41,8 +42,13 @@ done
 for test in "${tests[@]}"; do
 	[ -e "$from/$test/guest.sh" ] || die "there is no test '$test': no file $from/$test/guest.sh"
 done
-# shellcheck disable=SC2206
-[ ${#kernels[@]} -gt 0 ] || kernels=($stock)
+if [ ${#kernels[@]} -eq 0 ]; then
+	# shellcheck disable=SC2206
+	kernels=($stock)
+	[ -z "$long" ] || for kernel in $stock; do
+		[ "$(processor "$kernel")" = amd64 ] || kernels+=("$kernel@power8" "$kernel@power10")
+	done
+fi
 need busybox cpio flock
 ! ldd "$(command -v busybox)" > /dev/null 2>&1 || die "busybox is not static; install busybox-static"
 mkdir -p "$work"
@@ -212,9 +218,10 @@ run_group() { # KERNEL MACHINE TEST...
 }
 
 wants() { # KERNEL TEST
-	local only
+	local only later
 	only=$(conf "$from/$2/vm.conf" kernels "")
-	[[ -z "$only" || " $only " = *" ${1%@*} "* ]]
+	later=$(conf "$from/$2/vm.conf" unless_long "")
+	[[ -z "$only" || " $only " = *" ${1%@*} "* ]] && [[ -n "$long$named" || " $later " != *" ${1%@*} "* ]]
 }
 
 run_kernel() { # KERNEL TEST...
