@@ -57,7 +57,7 @@ void books_set_phase(uint32_t phase)
 
 void books_wait_for_phase(uint32_t phase)
 {
-	const struct timespec timeout = { .tv_sec = 10 };
+	const struct timespec timeout = { .tv_sec = 50 };
 	uint32_t seen;
 
 	while ((seen = covb_load_acquire(&books->phase)) != phase)
@@ -158,8 +158,8 @@ static bool read_stamp(const uint64_t *record, uint32_t mode, struct stamp *s)
 
 	if (books->foreign && pc >> 62 != 1)
 		return false;
-	if (!stamp_read(pc, s) || s->thread >= BOOKS_PROCESSES || s->level >= BOOKS_LEVELS || s->round != books->round ||
-	    s->number >= books->made[s->thread][s->level].begun || s->number >= BOOKS_NUMBERS) {
+	if (!stamp_read(pc, s) || s->thread >= BOOKS_PROCESSES || s->level >= BOOKS_LEVELS ||
+	    s->round != books->round || s->number >= books->made[s->thread][s->level].begun || s->number >= BOOKS_NUMBERS) {
 		books_fail("%#lx was never emitted (round %u)", pc, books->round);
 		return false;
 	}
@@ -253,7 +253,8 @@ void books_add_given(struct books_found *found)
 		for (uint32_t l = 0; l < BOOKS_LEVELS; l++)
 			for (uint32_t n = 0; n < books->made[p][l].begun; n++) {
 				if (books->given[p][l][n] > 1)
-					books_fail("process %u level %u number %u was given twice to one collector", p, l, n);
+					books_fail("process %u level %u number %u was given twice to one collector",
+						   p, l, n);
 				if (books->given[p][l][n])
 					note_number(found, p, l, n);
 			}

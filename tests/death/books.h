@@ -30,7 +30,7 @@ struct books {
 	bool foreign;		/* others than those here record, too */
 	uint32_t phase;		/* of an operation that tells the judge when to look */
 	struct books_made made[BOOKS_PROCESSES][BOOKS_LEVELS];
-	uint8_t given[BOOKS_PROCESSES][BOOKS_LEVELS][BOOKS_NUMBERS]; /* times, to one who collected and may have died of it */
+	uint8_t given[BOOKS_PROCESSES][BOOKS_LEVELS][BOOKS_NUMBERS]; /* times, to one who may have died of it */
 };
 
 extern struct books *books;

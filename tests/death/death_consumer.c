@@ -237,6 +237,7 @@ static void every_point(struct judge *judge, const struct scene *scene, const ch
 			fprintf(stderr, "  in \"%s\", at +%#lx, turn %u\n", scene->name, driver_offset(&trace.at[i]),
 				trace.at[i].occurrence);
 	}
+	driver_expect_hits(scene->name, tried, hit);
 	printf("%-28s %-7s %5u points, %5u tried, %5u hit\n", scene->name, where, trace.nr, tried, hit);
 	fflush(stdout);
 	free(trace.at);

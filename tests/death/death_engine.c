@@ -59,8 +59,8 @@ static const char *place_name(const struct place *place)
 		snprintf(text, sizeof(text), "%s, at +%#lx, turn %u", place->op->name, driver_offset(place->at),
 			 place->at->occurrence);
 	else
-		snprintf(text, sizeof(text), "%s, at +%#lx, turn %u, handler \"%s\", at +%#lx, turn %u", place->op->name,
-			 driver_offset(place->at), place->at->occurrence, place->handler->name,
+		snprintf(text, sizeof(text), "%s, at +%#lx, turn %u, handler \"%s\", at +%#lx, turn %u",
+			 place->op->name, driver_offset(place->at), place->at->occurrence, place->handler->name,
 			 driver_offset(place->at_in_handler), place->at_in_handler->occurrence);
 	return text;
 }
@@ -133,6 +133,7 @@ static void every_point(uint32_t o)
 		hit += judge_one(&place);
 		tried++;
 	}
+	driver_expect_hits(operations[o].name, tried, hit);
 	printf("%-36s %5u points, %5u tried, %5u hit\n", operations[o].name, trace->nr, tried, hit);
 	fflush(stdout);
 }

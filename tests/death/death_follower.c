@@ -141,6 +141,7 @@ int main(int argc, char **argv)
 		if (books->errors)
 			fprintf(stderr, "  at +%#lx, turn %u\n", driver_offset(&trace.at[i]), trace.at[i].occurrence);
 	}
+	driver_expect_hits("a child that is followed", tried, hit);
 	printf("%-36s %5u points, %5u tried, %5u hit\n", "a child that is followed", trace.nr, tried, hit);
 	return driver_end();
 }

@@ -91,18 +91,19 @@ static void make(uint32_t o, const struct step_instruction *at)
 	_exit(SURVIVED);
 }
 
-/* No two areas that are in the pool, or were, share storage. */
+static bool are_free_and_overlap(const struct covbuf_area *a, const struct covbuf_area *b)
+{
+	return COVBUF_FLAG_STATE(a->flag) == COVBUF_AREA_FREE && COVBUF_FLAG_STATE(b->flag) == COVBUF_AREA_FREE &&
+	       a->offset_bytes < b->offset_bytes + covbuf_class_bytes(b->area_class) &&
+	       b->offset_bytes < a->offset_bytes + covbuf_class_bytes(a->area_class);
+}
+
 static void expect_apart(const struct covbuf_segment *segment)
 {
 	for (uint32_t i = 0; i < covb_segment_nr_areas(segment); i++)
-		for (uint32_t k = 0; k < i; k++) {
-			const struct covbuf_area *a = &segment->areas[i], *b = &segment->areas[k];
-
-			if (COVBUF_FLAG_STATE(a->flag) == COVBUF_AREA_FREE && COVBUF_FLAG_STATE(b->flag) == COVBUF_AREA_FREE &&
-			    a->offset_bytes < b->offset_bytes + covbuf_class_bytes(b->area_class) &&
-			    b->offset_bytes < a->offset_bytes + covbuf_class_bytes(a->area_class))
+		for (uint32_t k = 0; k < i; k++)
+			if (are_free_and_overlap(&segment->areas[i], &segment->areas[k]))
 				books_fail("areas %u and %u share storage", i, k);
-		}
 }
 
 static void judge_segment(struct judge *judge, uint32_t nr_least)
@@ -167,6 +168,7 @@ static void every_point(struct judge *judge, uint32_t o)
 			fprintf(stderr, "  in \"%s\", at +%#lx, turn %u\n", name, driver_offset(&trace.at[i]),
 				trace.at[i].occurrence);
 	}
+	driver_expect_hits(name, tried, hit);
 	printf("%-36s %5u points, %5u tried, %5u hit\n", name, trace.nr, tried, hit);
 	fflush(stdout);
 	free(trace.at);

@@ -130,7 +130,7 @@ bool driver_fork(pid_t *pid)
 {
 	*pid = fork();
 	if (!*pid)
-		alarm(30);
+		alarm(60);
 	return !*pid;
 }
 
@@ -210,4 +210,10 @@ bool driver_recorded(struct step_trace *trace)
 uint32_t driver_stride(const struct step_trace *trace)
 {
 	return trace->nr / driver.limit + 1;
+}
+
+void driver_expect_hits(const char *name, uint32_t tried, uint32_t hit)
+{
+	if (hit < tried - tried / 4)
+		books_fail("\"%s\": only %u of %u came to the instruction", name, hit, tried);
 }

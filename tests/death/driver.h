@@ -40,7 +40,7 @@ bool driver_wants(const char *name);
 /* Make a segment and its judge, who is its consumer. where: NULL: in memory. */
 int driver_begin_world(struct judge *judge, enum victim_world world, const char *where);
 
-/* Fork. In the child it returns true: it has half a minute. */
+/* Fork. In the child it returns true: it has a minute. */
 bool driver_fork(pid_t *pid);
 
 /* Returns whether it was killed. Whatever else is wrong with it is said. */
@@ -57,6 +57,9 @@ bool driver_recorded(struct step_trace *trace);
 
 /* Every how many points; the first one is seed modulo that. */
 uint32_t driver_stride(const struct step_trace *trace);
+
+/* Where a process goes depends a little on what others did before it, so some never come to the instruction. */
+void driver_expect_hits(const char *name, uint32_t tried, uint32_t hit);
 
 /* Be the consumer, or leave that to others. */
 void driver_consume(struct covbuf_segment *segment, bool yes);

@@ -124,7 +124,8 @@ static void compare_views(const struct judge *judge)
 		for (uint32_t l = 0; l < BOOKS_LEVELS; l++)
 			for (uint32_t n = 0; n < books->made[p][l].begun; n++)
 				if (judge->found.times[p][l][n] && !judge->viewed.times[p][l][n])
-					books_fail("the observer did not see number %u of process %u, level %u", n, p, l);
+					books_fail("the observer did not see number %u of process %u, level %u", n, p,
+						   l);
 }
 
 /* ---- what the consumer gets ------------------------------------------------------------------ */
@@ -197,8 +198,8 @@ void judge_books(struct judge *judge, const struct judge_limits *limits)
 		return;
 	compare_views(judge);
 	if (judge->viewed.records != seen + dropped)
-		books_fail("the observer saw %lu records; the consumer got %lu and dropped %lu", judge->viewed.records, seen,
-			   dropped);
+		books_fail("the observer saw %lu records; the consumer got %lu and dropped %lu",
+			   judge->viewed.records, seen, dropped);
 }
 
 /* ---- what is left ---------------------------------------------------------------------------- */

@@ -133,11 +133,10 @@ static void fill_but(int nr_slots)
 	const struct covbuf_context *ctx = covbuf_context();
 	const struct covb_frame *top = ctx->top;
 	uint32_t step = top->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
+	uint32_t nr_free = top->kind == COVBUF_RING ? (uint32_t)top->mask + 1 :
+						      (uint32_t)(top->end - ctx->cursor[top->mode]) / step;
 
-	if (top->kind == COVBUF_RING)
-		books_emit_many(victim.who, 0, (uint32_t)(top->mask + 1) - (uint32_t)nr_slots);
-	else
-		books_emit_many(victim.who, 0, (uint32_t)(top->end - ctx->cursor[top->mode]) / step - (uint32_t)nr_slots);
+	books_emit_many(victim.who, 0, nr_free - (uint32_t)nr_slots);
 }
 
 static void in_section(const struct operation *op)

@@ -16,7 +16,7 @@
 
 enum victim_kind { PLAIN, GROW, UNIQUE, RING, CMP, KCOV, GROW_CMP, CMP_RING, KEEP, NR_KINDS };
 
-/* In which segment: one where sections are asked for, one where everything is recorded, one where fork children are, too. */
+/* In which segment: where sections are asked for, where everything is recorded, where fork children are, too. */
 enum victim_world { ASKED, AUTOMATIC, FOLLOWED, NR_WORLDS };
 
 #define MAY_DROP (1u << 0)  /* records are thrown away and counted one by one: one may be in between */
@@ -30,7 +30,7 @@ enum victim_world { ASKED, AUTOMATIC, FOLLOWED, NR_WORLDS };
 struct operation {
 	const char *name;
 	uint32_t kinds;		/* of the owners that it needs, a bit each */
-	void (*set_up)(const struct operation *op); /* in state: attached, owners enabled remotely; NULL: nothing more */
+	void (*set_up)(const struct operation *op); /* NULL: no more than attached, and owners enabled remotely */
 	step_fn body;
 	uint32_t kind;		/* of the section that it is done in */
 	int room;		/* slots left in that; -1: not filled */
