@@ -103,8 +103,8 @@ static void publish(struct covbuf_segment *segment, uint32_t i, uint64_t offset_
 		segment->nr_retired--;
 		covb_store(&header->nr_retired, segment->nr_retired);
 	}
-	/* relaxed: a number whose change says that another try may succeed */
-	covb_fetch_add(&header->classes[area_class].grown, 1);
+	/* release: partner is the acquire in worth_trying() of core/chain.c; who sees the number finds the area */
+	covb_fetch_add_acq_rel(&header->classes[area_class].grown, 1);
 }
 
 static int make_area(struct covbuf_segment *segment, uint32_t area_class)
@@ -139,21 +139,37 @@ static void set_hint(struct covbuf_segment *segment, uint32_t area_class)
 	}
 }
 
+/* A thread that was cancelled with the lock would keep it. Returns what unlock_maker() wants. */
+static int lock_maker(struct covbuf_segment *segment)
+{
+	int cancel_state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+	pthread_mutex_lock(&segment->grow_lock);
+	return cancel_state;
+}
+
+static void unlock_maker(struct covbuf_segment *segment, int cancel_state)
+{
+	pthread_mutex_unlock(&segment->grow_lock);
+	pthread_setcancelstate(cancel_state, &cancel_state);
+}
+
 int covbuf_segment_grow(struct covbuf_segment *segment, uint32_t area_class, uint32_t nr)
 {
-	int err = check_maker(segment), made = 0;
+	int err = check_maker(segment), made = 0, cancel_state;
 
 	if (err)
 		return err;
 	if (area_class >= COVBUF_NR_CLASSES || nr > INT32_MAX)
 		return -EINVAL;
-	pthread_mutex_lock(&segment->grow_lock);
+	cancel_state = lock_maker(segment);
 	while (!err && made < (int)nr) {
 		err = make_area(segment, area_class);
 		made += !err;
 	}
 	set_hint(segment, area_class);
-	pthread_mutex_unlock(&segment->grow_lock);
+	unlock_maker(segment, cancel_state);
 	return made || !err ? made : err;
 }
 
@@ -186,15 +202,15 @@ static int retire_locked(struct covbuf_segment *segment, uint32_t area_class, ui
 
 int covbuf_segment_shrink(struct covbuf_segment *segment, uint32_t area_class, uint32_t nr)
 {
-	int err = check_maker(segment), retired;
+	int err = check_maker(segment), retired, cancel_state;
 
 	if (err)
 		return err;
 	if (area_class >= COVBUF_NR_CLASSES || nr > INT32_MAX)
 		return -EINVAL;
-	pthread_mutex_lock(&segment->grow_lock);
+	cancel_state = lock_maker(segment);
 	retired = retire_locked(segment, area_class, nr);
-	pthread_mutex_unlock(&segment->grow_lock);
+	unlock_maker(segment, cancel_state);
 	return retired;
 }
 
@@ -214,12 +230,12 @@ static uint64_t find_end(const struct covbuf_segment *segment)
 
 int covbuf_segment_trim(struct covbuf_segment *segment)
 {
-	int err = check_maker(segment);
+	int err = check_maker(segment), cancel_state;
 	uint64_t end_bytes;
 
 	if (err)
 		return err;
-	pthread_mutex_lock(&segment->grow_lock);
+	cancel_state = lock_maker(segment);
 	for (uint32_t area_class = 0; area_class < COVBUF_NR_CLASSES; area_class++)
 		retire_locked(segment, area_class, INT32_MAX);
 	end_bytes = find_end(segment);
@@ -232,7 +248,7 @@ int covbuf_segment_trim(struct covbuf_segment *segment)
 		err = errno == EPERM ? 0 : -errno;
 		covb_store_release(&segment->header->size_bytes, segment->size_bytes);
 	}
-	pthread_mutex_unlock(&segment->grow_lock);
+	unlock_maker(segment, cancel_state);
 	return err;
 }
 

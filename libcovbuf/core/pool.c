@@ -128,8 +128,8 @@ COVBUF_NOINSTR struct covb_frame *covb_pool_take(struct covbuf_context *ctx, uin
 
 	if (!covb_plat_alive() || area_class >= COVBUF_NR_CLASSES)
 		return NULL;
-	/* acquire: partner is the maker's release; the entries below the number are filled in */
-	nr_areas = covb_load_acquire(covb_engine.nr_areas);
+	/* relaxed: an entry that is not there yet is not free, and the flag of one that is orders the rest */
+	nr_areas = covb_load(covb_engine.nr_areas);
 	if (COVBUF_UNLIKELY(nr_areas > covb_engine.nr_areas_max))
 		nr_areas = covb_engine.nr_areas_max;
 	if (COVBUF_LIKELY(hint < nr_areas))
