@@ -55,12 +55,11 @@ static COVBUF_NOINSTR struct covbuf_image *add_image(const struct covbuf_image *
 	if (nr_images < NR_IMAGES) {
 		image = &images[nr_images];
 		*image = *like;
-		/* release: whoever sees the number sees the image */
+		covbuf_image_attach(image, COVBUF_ABI);
+		/* release: whoever sees the number sees the image, and the numbers of its sites */
 		covb_store_release(&nr_images, nr_images + 1);
 	}
 	pthread_mutex_unlock(&lock);
-	if (image)
-		covbuf_image_attach(image, COVBUF_ABI);
 	return image;
 }
 
