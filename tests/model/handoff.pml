@@ -4,7 +4,7 @@
  * any two steps. What is modelled: core/flag.h, core/queue.h, core/handoff.c and shm/audit.c. Two
  * producers take, fill and queue areas; a consumer takes the queue as a whole, reads, zeroes and gives
  * back; when it dies another one follows, which audits. Sequentially consistent; the orders are in
- * tests/litmus (handoff-*).
+ * tests/litmus (queue, pool).
  *
  * Checked: an area is used by nobody but its holder (word, and user); a record is delivered exactly once;
  * an area that is taken is zero; an area is pushed at most once at a time; at the end, when the dead have

@@ -3,7 +3,7 @@
  * Two handshakes that must not lose what is queued: the merge flag (core/merge.c) and the consumer that
  * sleeps (core/handoff.c, shm/wait.c). Store buffers are modelled, since what is at stake is a store that
  * is passed by a load: each process has a buffer of one store, which drains when it likes, at a full
- * fence, and at an atomic operation. tests/litmus/merge-stranded-* and wake-* show the same to herd7.
+ * fence, and at an atomic operation. merge-stranded and wake in tests/litmus show the same to herd7.
  *
  * MERGE: pushers push, then test the flag; whoever finds it clear sets it, merges, clears it, and looks at
  * the queue again. At the end the queue is empty and nobody merged beside another.

@@ -2,7 +2,7 @@
 /*
  * Rings: appends of one context whose code is interrupted by strictly nested handlers at every step, and
  * one consumer that runs beside them. What is modelled: libcovbuf/core/ring.c. Sequentially consistent;
- * what the consumer and the writer need of the memory is in tests/litmus (ring-*).
+ * what the consumer and the writer need of the memory is in tests/litmus (ring-*, cmp-ring).
  *
  * Record k goes to slot k mod N, which while free for it holds k itself. A store checks that the slot is
  * free for this k, that k is between the consumer's position and a lap beyond it, and that the ring is on
