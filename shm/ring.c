@@ -57,12 +57,21 @@ static uint64_t end_of_claims(const struct covbuf_area *area, const struct ring 
 	return claims <= ring->nr_slots ? claims : 0;
 }
 
+/* A consumer that was killed between freeing a slot and moving its position has left that to the next. */
+static bool was_taken(const struct ring *ring, uint64_t position)
+{
+	return (position & COVBUF_RING_START) && covb_load(key_of(ring, position)) == position + ring->nr_slots;
+}
+
 void covb_ring_gather(struct covb_drain *d, const struct covbuf_area *area, const uint64_t *words,
 		      struct covb_scan *out)
 {
 	struct ring ring = ring_of(area, (uint64_t *)words);
-	uint64_t first = area->position, end = end_of_claims(area, &ring, first);
+	uint64_t first = area->position, end;
 
+	if (was_taken(&ring, first))
+		first++;
+	end = end_of_claims(area, &ring, first);
 	*out = (struct covb_scan){ 0 };
 	for (uint64_t n = 0; n < ring.nr_slots; n++) {
 		if (!copy_record(&ring, first + n, &d->copy[out->nr_words]))
@@ -121,15 +130,15 @@ static void mark_taken(const struct ring *ring, uint64_t *position, uint64_t fir
 }
 
 /*
- * A consumer that was killed between freeing a slot and moving its position has left that to us. (If the
- * writer has gone all the way round since, the slot holds a record, which is taken in its turn, a lap early.)
+ * Where there is something to be taken. (If the writer has gone all the way round since a consumer was killed, the
+ * slot holds a record, which is taken in its turn, a lap early.)
  */
 static uint64_t step_over(struct covb_drain *d, uint32_t i, const struct covbuf_area *area, const struct ring *ring)
 {
 	struct covbuf_area *entry = &d->segment->areas[i];
 	uint64_t first = area->position;
 
-	if (!(first & COVBUF_RING_START) || covb_load(key_of(ring, first)) != first + ring->nr_slots)
+	if (!was_taken(ring, first))
 		return first;
 	covb_store(&entry->draining, 1);
 	if (still_in_use(d, i, area, first))

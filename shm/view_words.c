@@ -409,8 +409,9 @@ COVBUF_PUBLIC int64_t covbuf_view_records(struct covbuf_segment *segment, uint32
 	free(w.block);
 	if (err)
 		return err;
-	/* A ring in use has empty slots where its consumer has been meanwhile: those are no holes. */
-	if (area->kind == COVBUF_RING && COVBUF_FLAG_STATE(area->flag) == COVBUF_AREA_HELD)
+	/* What its consumer has emptied is no hole. */
+	if (COVBUF_FLAG_STATE(area->flag) == COVBUF_AREA_READING ||
+	    (area->kind == COVBUF_RING && COVBUF_FLAG_STATE(area->flag) == COVBUF_AREA_HELD))
 		w.holes = 0;
 	if (holes)
 		*holes = w.holes;

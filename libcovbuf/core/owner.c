@@ -262,6 +262,8 @@ static void begin(struct covbuf_owner *owner)
 	/* release: after the sequence became even; partner is the acquire in covb_section_start() */
 	covb_store_release(&owner->epoch, covb_epoch_next());
 	covb_queue_drop(owner); /* what an earlier enable left uncollected is stale from now on */
+	if (owner->target)
+		covb_merge_wait(owner); /* who merges for that enable still; who begins now drops what it finds */
 	raise_sequence(owner);
 }
 
