@@ -159,7 +159,8 @@ static bool read_stamp(const uint64_t *record, uint32_t mode, struct stamp *s)
 	if (books->foreign && pc >> 62 != 1)
 		return false;
 	if (!stamp_read(pc, s) || s->thread >= BOOKS_PROCESSES || s->level >= BOOKS_LEVELS ||
-	    s->round != books->round || s->number >= books->made[s->thread][s->level].begun || s->number >= BOOKS_NUMBERS) {
+	    s->round != books->round || s->number >= books->made[s->thread][s->level].begun ||
+	    s->number >= BOOKS_NUMBERS) {
 		books_fail("%#lx was never emitted (round %u)", pc, books->round);
 		return false;
 	}

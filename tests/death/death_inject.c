@@ -87,7 +87,7 @@ static void fork_a_child(void)
 {
 	const bool has_owner = victim.owner[PLAIN] && covb_attached();
 	const bool attached = covb_attached();
-	int status;
+	int status = 0;
 	pid_t pid = fork();
 
 	if (!pid) {
