@@ -66,7 +66,7 @@ static int reclaim(struct covb_drain *d, uint32_t holder)
 	int err = 0;
 
 	walk_queues(d, nr_areas);
-	for (uint32_t i = 0; i < nr_areas && !err; i++) {
+	for (uint32_t i = 0; i < nr_areas && !err && !d->ends; i++) {
 		uint64_t flag = covb_load_acquire(&d->segment->areas[i].flag);
 
 		if (COVBUF_FLAG_HOLDER(flag) != holder || !in_hand(d, i, flag))
@@ -166,9 +166,9 @@ static int audit_proc(struct covb_drain *d)
 {
 	int err = reclaim(d, d->proc);
 
-	if (!err)
+	if (!err && !d->ends)
 		err = end_owners(d);
-	if (err)
+	if (err || d->ends)
 		return err;
 	end_merges(d);
 	end_contexts(d);
@@ -176,17 +176,29 @@ static int audit_proc(struct covb_drain *d)
 	return 0;
 }
 
+/* An audit goes through all tables. So many entries are some seconds. */
+#define MAX_ENTRIES (1ull << 28)
+
+uint32_t covb_audits_at_once(const struct covb_layout *layout)
+{
+	uint64_t entries = 2ull * layout->areas.nr + 4ull * layout->owners.nr + layout->contexts.nr;
+
+	return (uint32_t)(MAX_ENTRIES / entries) + 1;
+}
+
 int covb_audit_dead(struct covb_drain *d)
 {
+	uint32_t left = covb_audits_at_once(&d->segment->layout);
 	int err = 0;
 
-	for (uint32_t p = 1; p < d->segment->layout.procs.nr && !err; p++) {
+	for (uint32_t p = 1; p < d->segment->layout.procs.nr && !err && !d->ends; p++) {
 		uint64_t state = covb_load_acquire(&d->segment->procs[p].state);
 
 		if ((state & 0xff) != COVBUF_PROC_LIVE || !covb_process_dead(d->segment, p))
 			continue;
 		d->proc = p;
 		err = audit_proc(d);
+		d->ends |= --left == 0;
 	}
 	return err;
 }

@@ -6,7 +6,8 @@
  * Every number that is read from the segment is read once, checked, and used from the local. Lists are
  * followed for as many steps as there are areas and no further, and an area is ours only if its flag
  * could be moved from the value that was seen: whatever the bytes are, a pass ends, and touches nothing
- * but the segment.
+ * but the segment. It ends soon, too: thousands of owners may share one circle, and a million areas one
+ * place, so what leads nowhere, and what was finished, is added up over all of them.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -125,6 +126,16 @@ bool covb_drain_claim(struct covb_drain *d, uint32_t i, uint64_t seen, uint64_t 
 	return covb_flag_move(&d->segment->areas[i], flag, d->holder, COVBUF_AREA_READING);
 }
 
+/* A link has led to an area that is not queued. True: there were too many of them, it is followed no further. */
+static bool is_stray(struct covb_drain *d, uint32_t nr_areas, bool half_taken)
+{
+	bool too_many = d->nr_strays++ >= nr_areas;
+
+	if (too_many || !half_taken)
+		d->damaged = true;
+	return too_many;
+}
+
 /*
  * Make the areas of a list ours, newest first. One that is not queued is not: a list that leads in a
  * circle comes to areas that are ours already, and the number of steps ends it. The link is read before
@@ -152,8 +163,8 @@ static uint32_t claim_list(struct covb_drain *d, uint32_t head, struct covb_take
 		if (COVBUF_FLAG_STATE(seen) == COVBUF_AREA_QUEUED &&
 		    covb_drain_claim(d, i, seen, &taken[nr_taken].flag))
 			taken[nr_taken++].area = i;
-		else if (!half_taken)
-			d->damaged = true;
+		else if (is_stray(d, nr_areas, half_taken))
+			break;
 		if (taking)
 			covb_store(taking, head);
 	}
@@ -223,7 +234,7 @@ int covb_drain_queue(struct covb_drain *d, uint32_t owner)
 	uint32_t nr_taken = claim_queue(d, &d->segment->owners[owner]);
 	int err = 0;
 
-	while (nr_taken && !err) {
+	while (nr_taken && !err && !d->ends) {
 		struct covb_taken *t = &d->taken[--nr_taken];
 
 		if (d->holder == COVB_HOLDER_CONSUMER) {
@@ -234,8 +245,7 @@ int covb_drain_queue(struct covb_drain *d, uint32_t owner)
 		}
 		err = covb_drain_deliver(d, d->taken[nr_taken].area, d->taken[nr_taken].flag, false);
 	}
-	if (err)
-		queue_again(d, owner, nr_taken);
+	queue_again(d, owner, nr_taken);
 	return err;
 }
 
@@ -247,7 +257,7 @@ static bool merges(const struct covbuf_owner_slot *slot)
 
 static int drain_queues(struct covb_drain *d)
 {
-	for (uint32_t o = 0; o < d->segment->layout.owners.nr; o++) {
+	for (uint32_t o = 0; o < d->segment->layout.owners.nr && !d->ends; o++) {
 		int err;
 
 		const struct covbuf_owner_slot *slot = &d->segment->owners[o];

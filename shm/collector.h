@@ -45,6 +45,9 @@ struct covb_drain {
 	bool in_place;		/* the storage cannot shrink: batches are read where they are */
 	bool discards;		/* nobody is there to visit: what is given back is counted as dropped */
 	bool damaged;		/* something was found that cannot be, and was left alone or dropped */
+	bool ends;		/* it has gone through more than a segment can have: the rest is the next pass's */
+	uint64_t bytes;		/* of areas that were finished */
+	uint32_t nr_strays;	/* links that led to areas which were not queued */
 	uint32_t proc;		/* audit: whose */
 	struct covb_guard guard;
 };

@@ -118,6 +118,15 @@ static void drop(struct covb_drain *d, const struct covbuf_area *area, uint64_t 
 		covb_fetch_add(&d->segment->owners[area->owner - 1].stale, records);
 }
 
+/* The same memory many times over: areas are used again while the pass goes on, but not so often. */
+#define MAX_TURNS 16
+
+static void add_bytes(struct covb_drain *d, const struct covbuf_area *area)
+{
+	d->bytes += covbuf_class_bytes(area->area_class);
+	d->ends = d->bytes / MAX_TURNS > d->segment->layout.limit_bytes;
+}
+
 /*
  * What describes the records cannot be. Where the area is can: it goes back to the pool, else it stays ours for
  * good. That is no damage where it was left: whoever took it died before it had described it, or recorded in it.
@@ -129,6 +138,7 @@ static int give_back_damaged(struct covb_drain *d, uint32_t i, uint64_t flag, st
 	if (!left || !in_place)
 		d->damaged = true;
 	if (in_place) {
+		add_bytes(d, area);
 		area->mode = COVBUF_MODE_PC;
 		area->kind = COVBUF_LINEAR;
 		give_back(d, i, flag, area);
@@ -145,6 +155,7 @@ int covb_drain_deliver(struct covb_drain *d, uint32_t i, uint64_t flag, bool lef
 
 	if (err)
 		return give_back_damaged(d, i, flag, &area, left);
+	add_bytes(d, &area);
 	if (left)
 		area.claimed = area.position; /* of an earlier use: its writer has not said how far it was */
 	if (area.nr_words)

@@ -124,13 +124,17 @@ static void replace_own_slots(struct covbuf_segment *segment, uint32_t ours)
 /* Be the consumer for a moment, if there is none, to get back what dead processes held. */
 static void audit_the_dead(struct covbuf_segment *segment)
 {
+	uint32_t left = covb_audits_at_once(&segment->layout);
 	struct covbuf_drained drained = { 0 };
 
 	if (segment->consumer || covb_storage_lock(segment, COVBUF_LOCK_CONSUMER))
 		return;
-	for (uint32_t i = 1; i < segment->layout.procs.nr; i++)
-		if (covb_process_dead(segment, i))
-			covb_audit_process(segment, i, NULL, NULL, &drained);
+	for (uint32_t i = 1; i < segment->layout.procs.nr && left; i++) {
+		if (!covb_process_dead(segment, i))
+			continue;
+		covb_audit_process(segment, i, NULL, NULL, &drained);
+		left--;
+	}
 	covb_storage_unlock(segment, COVBUF_LOCK_CONSUMER);
 }
 

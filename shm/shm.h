@@ -155,6 +155,9 @@ void covb_modules_inherit(struct covbuf_segment *segment, uint64_t parents_image
 int64_t covb_audit_process(struct covbuf_segment *segment, uint32_t proc, covbuf_batch_fn fn, void *arg,
 			   struct covbuf_drained *out);
 
+/* How many processes to audit before others get their turn: in large tables each takes a while. 1 or more. */
+uint32_t covb_audits_at_once(const struct covb_layout *layout);
+
 /* Zero an area's words and set its guard words, as the pool wants it. */
 void covb_area_clean(const struct covbuf_segment *segment, uint32_t area);
 
