@@ -21,7 +21,7 @@ import re
 import sys
 
 sys.dont_write_bytecode = True
-import expand
+import machine
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.join(HERE, "..", "..")
@@ -183,7 +183,7 @@ def compare_instructions():
     values = {"store": ["1"], "cas": ["1", "2"], "xchg": ["1"], "fetch": ["1"]}
     for op in ("load", "load_acquire", "store", "store_release", "cas", "cas_acquire", "cas_release", "cas_acq_rel", "xchg_acquire",
                "fetch_add", "fetch_add_acq_rel", "mb", "wmb", "rmb"):
-        power = expand.Power(0, ["word"])
+        power = machine.Power(0, ["word"])
         power.statement({"op": op, "to": "found", "args": ["word", *values.get(op.split("_")[0], [])]})
         ours = sorted(line.split()[0].replace("lwarx", "pair") for line in power.lines if re.match("l?w?sync|isync|lwarx", line))
         if objects.get("inlined_" + op) != ours:

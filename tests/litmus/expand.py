@@ -2,17 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """expand.py DIR [ALGORITHM...]
 
-Writes the litmus tests of algorithms/*.alg to DIR/c11, DIR/lkmm and DIR/ppc, for herd7, and prints a line for each:
+Writes the litmus tests of algorithms/*.alg to DIR/c11, DIR/lkmm, DIR/ppc and DIR/x86, for herd7, and prints a line for each:
 
     model/name RULE sha256
 
-An algorithm is written once, in the engine's names (covb_ left out), one statement a line, and comes out three times:
-with C11's atomics, with the kernel's primitives, and as the instructions that gcc makes of it on POWER. A statement
+An algorithm is written once, in the engine's names (covb_ left out), one statement a line, and comes out four times:
+with C11's atomics, with the kernel's primitives, and as the instructions of POWER and x86-64 (machine.py). A statement
 that orders has a label, "/* [label] ... */"; for each there is one more test, name.label, in which that order is
 left out. So every order is shown to be needed.
 
 RULE says what must come of it: never: the bad state is not reached; flagged: it is, in one model at least;
-spent: the order is taken for nothing, and the bad state is not reached without it either; reached: it is, in this
+spent: the order is taken for nothing, and the bad state is not reached without it either; free: likewise, on x86-64, where
+all but full fences cost nothing; reached: it is, in this
 model, though not in others; any: the model is not asked. The file's lines "spent LABEL: why", "reached MODEL: why"
 and "bad: why" (the algorithm is one that must not be written) say so.
 
@@ -27,8 +28,11 @@ import re
 import sys
 import textwrap
 
+sys.dont_write_bytecode = True
+import machine
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-MODELS = ("c11", "lkmm", "ppc")
+MODELS = ("c11", "lkmm", "ppc", "x86")
 
 # What is left of a statement when its order is left out, and how that test is named.
 WEAKER = {
@@ -56,7 +60,7 @@ class Bad(Exception):
 
 class Algorithm:
     def __init__(self, path):
-        self.fields = {"models": "c11 lkmm ppc", "about": "", "init": "", "rows": "", "note": ""}
+        self.fields = {"models": "c11 lkmm ppc x86", "about": "", "init": "", "rows": "", "note": ""}
         self.notes = {}  # "spent", "reached", "bad" -> {label or model: why}
         self.procs = []
         self.name = os.path.splitext(os.path.basename(path))[0]
@@ -131,6 +135,8 @@ class Algorithm:
                     yield "." + s["label"] + suffix, self.procs[:p] + [weak] + self.procs[p + 1:]
 
     def rule(self, suffix, model):
+        if model == "x86":
+            return self.rule_x86(suffix)
         if not suffix:
             if "bad" in self.notes:
                 return "flagged"
@@ -138,6 +144,13 @@ class Algorithm:
         if model in self.notes.get("reached", {}):
             return "any"
         return "spent" if suffix[1:] in self.notes.get("spent", {}) else "flagged"
+
+
+    def rule_x86(self, suffix):
+        if not suffix:
+            return "any" if "bad" in self.notes else "never"
+        full = {s["label"] for p in self.procs for s in p if s["op"] == "mb"}
+        return "flagged" if re.sub("-light$", "", suffix[1:]) in full and suffix[1:] not in self.notes.get("spent", {}) else "free"
 
 
 def locations(procs):
@@ -272,125 +285,19 @@ def exists_c(exists, old, model):
     return re.sub(r"\b(\d):(\w+)=", r"\1:r_\2=", exists)
 
 
-# ---- POWER, as gcc compiles it ---------------------------------------------------------------------
-
-NOT_STORED = 99  # in place of the loop around stwcx.: what a cas or exchange found that was not stored
-
-
-class Power:
-    def __init__(self, p, names):
-        self.p, self.lines, self.stack = p, [], []
-        self.address = {n: f"r{i + 1}" for i, n in enumerate(names)}
-        self.local, self.cas = {}, {}
-        self.nr_labels = 0
-
-    def label(self):
-        self.nr_labels += 1
-        return f"L{self.p}{self.nr_labels}"
-
-    def add(self, *lines):
-        self.lines += lines
-
-    def reg(self, name):
-        return self.local.setdefault(name, f"r{10 + len(self.local)}")
-
-    def value(self, text, temp="r31"):
-        if is_number(text):
-            self.add(f"li {temp},{text}")
-            return temp
-        return self.reg(text)
-
-    def after(self, reg):
-        """A branch on a register that was loaded, then isync."""
-        label = self.label()
-        self.add(f"cmpw {reg},{reg}", f"bne {label}", f"{label}:", "isync")
-
-    def compare(self, left, right):
-        right = self.cas.get(left, right)
-        self.add(f"cmpwi {self.reg(left)},{right}" if is_number(right) else
-                 f"cmpw {self.reg(left)},{self.reg(right)}")
-
-    def statement(self, s):
-        op, args = s["op"], s["args"]
-        if op is None or op.startswith("rcu"):
-            return
-        if op == "if":
-            label = self.label()
-            self.compare(args[0], args[2])
-            self.add(f"{'bne' if args[1] == '==' else 'beq'} {label}")
-            self.stack.append(label)
-        elif op == "end":
-            self.add(f"{self.stack.pop()}:")
-        elif op in ("mb", "mb_after_cas"):
-            self.add("sync")
-        elif op in ("wmb", "rmb", "light"):
-            self.add("lwsync")
-        elif op.startswith("load"):
-            self.add(f"lwz {self.reg(s['to'])},0({self.address[args[0]]})")
-            if op.endswith("acquire"):
-                self.after(self.reg(s["to"]))
-        elif op.startswith("store"):
-            value = self.value(args[1])
-            self.add(*(["lwsync"] if op.endswith("release") else []), f"stw {value},0({self.address[args[0]]})")
-        else:
-            self.modify(op, s["to"], self.address[args[0]], args)
-
-    def modify(self, op, to, address, args):
-        if op.endswith(("release", "acq_rel")):
-            self.add("lwsync")
-        found, end, failed = self.reg(to or f"unused{self.label()}"), self.label(), self.label()
-        if op.startswith("cas"):
-            self.cas[to] = args[1]
-            value = self.value(args[2])
-            self.add(f"lwarx {found},r0,{address}", f"cmpwi {found},{args[1]}", f"bne {end}")
-        elif op.startswith("fetch_add"):
-            value = "r30"
-            self.add(f"lwarx {found},r0,{address}", f"addi {value},{found},{args[1]}")
-        else:
-            value = self.value(args[1])
-            self.add(f"lwarx {found},r0,{address}")
-        self.add(f"stwcx. {value},r0,{address}", f"bne {failed}")
-        if op.endswith(("acquire", "acq_rel")):
-            # the branch on stwcx. orders; herd7 knows no dependency through it, so a compare stands for it
-            if op.startswith("cas"):
-                self.add("isync")
-            else:
-                self.after(found)
-        self.add(f"b {end}", f"{failed}:", f"li {found},{NOT_STORED}", f"{end}:")
-
-
-def emit_ppc(alg, procs):
-    init, columns, processors = initial(alg.fields["init"]), [], []
-    setup = [f"{n}={v};" for n, v in init.items() if v != "0"]
-    for p, (proc, names) in enumerate(zip(procs, locations(procs))):
-        power = Power(p, names)
-        for s in proc:
-            power.statement(s)
-        setup += [f"{p}:{r}={n};" for n, r in power.address.items()]
-        columns.append(power.lines)
-        processors.append(power)
-    height = max(map(len, columns))
-    table = [[f"P{p}"] + lines + [""] * (height - len(lines)) for p, lines in enumerate(columns)]
-    widths = [max(map(len, c)) for c in table]
-    rows = [" " + " | ".join(c[i].ljust(w) for c, w in zip(table, widths)) + " ;" for i in range(height + 1)]
-
-    def exists(text):
-        def name(match):
-            p, of, value = int(match.group(1)), match.group(2), match.group(3)
-            power = processors[p]
-            if of in power.cas and value == "1":
-                value = power.cas[of]
-            return f"{p}:{power.reg(of)}={value}"
-        return re.sub(r"\b(\d):(\w+)=(\w+)", name, text)
-    return f"{{ {' '.join(setup)} }}\n\n" + "\n".join(rows) + "\n", exists
-
+# ---- both ----------------------------------------------------------------------------------------
 
 def emit(alg, suffix, procs, model):
     name = alg.name + suffix
-    body, exists = emit_ppc(alg, procs) if model == "ppc" else emit_c(alg, procs, model)
+    if model in machine.MACHINES:
+        body, exists = machine.emit(initial(alg.fields["init"]), procs, locations(procs), model)
+        language = machine.MACHINES[model].name
+    else:
+        body, exists = emit_c(alg, procs, model)
+        language = "C"
     about = textwrap.fill(alg.fields["about"], 117, initial_indent="   ", subsequent_indent="   ")
     left_out = f"\n   Left out: [{suffix[1:]}]." if suffix else ""
-    return (f"{'PPC' if model == 'ppc' else 'C'} {name}\n"
+    return (f"{language} {name}\n"
             f"(* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause\n"
             f"{about}{left_out} *)\n{body}\nexists ({exists(alg.fields['exists'])})\n")
 

@@ -50,6 +50,7 @@ run_model() {
 {
 	run_model c11 "$tests" -model rc11.cat
 	run_model ppc "$tests"
+	run_model x86 "$tests"
 	[ -z "${LKMM:-}" ] || run_model lkmm "$LKMM" -I . -conf linux-kernel.cfg
 } > "$tests/verdicts"
 
@@ -58,7 +59,7 @@ if [ "$how" = --record ]; then
 	{
 		echo "# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause"
 		echo "# test, herd7's verdict on its exists clause, checksum of the test. Written by run.sh --record."
-		echo "# verified with herd7 $("$HERD" -version | sed 's/[ ,].*//'), rc11.cat, ppc.cat, and the memory model of Linux 6.1"
+		echo "# verified with herd7 $("$HERD" -version | sed 's/[ ,].*//'), rc11.cat, ppc.cat, x86tso.cat, and the memory model of Linux 6.1"
 		awk 'NR == FNR { verdict[$1] = $2; next } { print $1, verdict[$1] ? verdict[$1] : "none", substr($3, 1, 16) }' \
 			"$tests/verdicts" "$tests/list"
 	} > "$here/expect.txt"

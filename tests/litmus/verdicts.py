@@ -37,6 +37,8 @@ def against_rules(tests, verdicts):
             yield f"{test}: herd7 gave no verdict"
         elif rule == "never" and verdict != "Never":
             yield f"{test}: the bad state is reached"
+        elif rule == "free" and verdict != "Never":
+            yield f"{test}: without an order that costs nothing there the bad state is reached"
         elif rule == "spent" and verdict != "Never":
             yield f"{test}: its file says that the order is taken for nothing, and without it the bad state is reached"
         elif rule == "reached" and verdict == "Never":
