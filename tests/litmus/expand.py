@@ -11,11 +11,14 @@ with C11's atomics, with the kernel's primitives, and as the instructions of POW
 that orders has a label, "/* [label] ... */"; for each there is one more test, name.label, in which that order is
 left out. So every order is shown to be needed.
 
-RULE says what must come of it: never: the bad state is not reached; flagged: it is, in one model at least;
-spent: the order is taken for nothing, and the bad state is not reached without it either; free: likewise, on x86-64, where
-all but full fences cost nothing; reached: it is, in this
-model, though not in others; any: the model is not asked. The file's lines "spent LABEL: why", "reached MODEL: why"
-and "bad: why" (the algorithm is one that must not be written) say so.
+RULE says what must come of it:
+
+    never    the bad state is not reached
+    flagged  it is, in one model at least
+    spent    the order is taken for nothing: not reached without it either. The file says "spent LABEL: why"
+    free     likewise on x86-64, where all but full fences cost nothing
+    reached  it is, in this model, which does not know better. The file says "reached MODEL: why"
+    any      this model is not asked. With "bad: why" the algorithm is one that must not be written
 
 Fields: about, rows (of docs/ordering.md), models, init, exists; then P0 { ... }, P1 { ... }. In exists, N:ok of a cas is 1
 if it succeeded. Statements: load, load_acquire, store, store_release, cas, cas_acquire, cas_release, cas_acq_rel (each
