@@ -17,6 +17,7 @@ const struct covbuf_owner_options kinds[NR_KINDS] = {
 	[RING_CMP] = { .mode = COVBUF_MODE_CMP, .kind = COVBUF_RING, .name = "ring cmp" },
 	[CMP] = { .mode = COVBUF_MODE_CMP, .name = "cmp" },
 	[KCOV] = { .flags = COVBUF_OWNER_KCOV, .name = "kcov" },
+	[KCOV_CMP] = { .mode = COVBUF_MODE_CMP, .flags = COVBUF_OWNER_KCOV, .name = "kcov cmp" },
 	[GROW_CMP] = { .mode = COVBUF_MODE_CMP, .flags = COVBUF_OWNER_GROW, .name = "grow cmp" },
 	[OWN] = { .name = "own" },
 	[OWN_CMP] = { .mode = COVBUF_MODE_CMP, .name = "own cmp" },
@@ -329,14 +330,15 @@ static void check_record(uint32_t owner, uint32_t mode, const uint64_t *record)
 /* The same of what was merged; then it is forgotten. */
 void body_take_target(uint32_t kind)
 {
+	const uint32_t step_words = kinds[kind].mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
 	uint64_t *words, nr_words;
 
 	covbuf_owner_target(test.owner[kind], &words, &nr_words);
 	if (kind == OWN_KCOV && test.quiet_count != ~0ull && words[0] != test.quiet_count)
 		check_fail("%lu records in a target that was quiet with %lu", words[0], test.quiet_count);
-	for (uint64_t i = 0; i < words[0] && i + 1 < nr_words; i++)
-		check_record(test.owner[kind]->index, COVBUF_MODE_PC, &words[1 + i]);
-	check_target(words, nr_words, COVBUF_MODE_PC);
+	for (uint64_t i = 0; i < words[0] && (i + 1) * step_words < nr_words; i++)
+		check_record(test.owner[kind]->index, kinds[kind].mode, &words[1 + i * step_words]);
+	check_target(words, nr_words, kinds[kind].mode);
 }
 
 /* A covbuf_batch_fn, of which nothing is stepped. */
@@ -374,6 +376,7 @@ void body_drain(unsigned int flags)
 static void section_of_plain(void) { body_section(PLAIN); }
 static void section_of_cmp(void) { body_section(CMP); }
 static void section_of_kcov(void) { body_section(KCOV); }
+static void section_of_kcov_cmp(void) { body_section(KCOV_CMP); }
 static void section_of_own(void) { body_section(OWN); }
 static void section_of_own_cmp(void) { body_section_by_handle(OWN_CMP); }
 static void section_of_own_ring(void) { body_section(OWN_RING); }
@@ -521,6 +524,7 @@ const struct handler handlers[] = {
 	{ "section by handle", handle_of_plain, 0 },
 	{ "cmp section", section_of_cmp, 0 },
 	{ "merged section", section_of_kcov, 0 },
+	{ "merged cmp section", section_of_kcov_cmp, 0 },
 	{ "nested sections", nested_sections, 0 },
 	{ "section of own", section_of_own, 0 },
 	{ "section of own cmp", section_of_own_cmp, 0 },

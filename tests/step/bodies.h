@@ -18,7 +18,7 @@
 
 /* Owners that are enabled all the time, then those whose enabling is what is interrupted. */
 enum kind {
-	PLAIN, GROW, UNIQUE, UNIQUE_PROCESS, RING, RING_CMP, CMP, KCOV, GROW_CMP, NR_ENABLED,
+	PLAIN, GROW, UNIQUE, UNIQUE_PROCESS, RING, RING_CMP, CMP, KCOV, KCOV_CMP, GROW_CMP, NR_ENABLED,
 	OWN = NR_ENABLED, OWN_CMP, OWN_UNIQUE, OWN_RING, OWN_KCOV, NR_KINDS
 };
 

@@ -9,7 +9,7 @@
 #include "operations.h"
 
 #define NR_AREAS 12
-#define NR_TARGETS 2
+#define NR_TARGETS 3
 
 static struct {
 	uint64_t runs;
@@ -58,6 +58,7 @@ covbuf_token operation_prepare(const struct operation *op)
 static void collect_all(void)
 {
 	body_take_target(KCOV);
+	body_take_target(KCOV_CMP);
 	body_take_target(OWN_KCOV);
 	body_drain(0);
 }

@@ -147,6 +147,53 @@ static void fill_target(void)
 	body_fill_but(0);
 }
 
+/* As handlers leave it that came between load and claim: the next slots are filled. */
+static void step_back(void)
+{
+	struct covbuf_context *ctx = covbuf_context();
+	struct covb_frame *top = ctx->top;
+	uint32_t step_words = top->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
+
+	body_emit_many(3);
+	if (top->kind == COVBUF_RING)
+		top->index -= 2;
+	else
+		ctx->cursor[top->mode] -= 2 * step_words;
+}
+
+/* A slot of the ring is claimed and not filled; all others are. */
+static void make_hole(void)
+{
+	struct covb_frame *top = covbuf_context()->top;
+
+	top->index++;
+	body_emit_many((uint32_t)top->mask);
+}
+
+/* In the middle of a switch: the cursor is still in the area below, where a handler has filled the slot. */
+static void be_below(void)
+{
+	struct covbuf_context *ctx = covbuf_context();
+
+	body_emit();
+	start(PLAIN);
+	ctx->cursor[COVBUF_MODE_PC] = ctx->top->prev->saved - 1;
+}
+
+/* Likewise, of the other mode. */
+static void be_of_other_mode(void)
+{
+	covbuf_context()->cursor[COVBUF_MODE_CMP] = (uint64_t *)(uintptr_t)covb_trap_words;
+}
+
+static void start_for_nobody(void)
+{
+	body_stop(body_start(OWN), test.outer);
+	body_emit();
+}
+
+static void section_of_kcov_cmp(void) { body_section(KCOV_CMP); }
+
 static void unwind_in(uint32_t kind)
 {
 	covbuf_token token = body_start(kind);
@@ -350,6 +397,14 @@ const struct operation operations[] = {
 	{ "append in a new thread", NONE, -1, body_raw, be_unborn, NULL, OP_SHORT },
 	{ "append in both modes", CMP, -1, body_raw, NULL, NULL, OP_SHORT },
 	{ "append a value of one's own", PLAIN, -1, own_value, NULL, NULL, 0 },
+	{ "append where slots are filled", PLAIN, -1, body_emit, step_back, NULL, OP_SHORT },
+	{ "append cmp where slots are filled", CMP, -1, body_emit, step_back, NULL, OP_SHORT },
+	{ "append to a ring where slots are filled", RING, -1, body_emit, step_back, NULL, OP_SHORT },
+	{ "append cmp to a ring where slots are filled", RING_CMP, -1, body_emit, step_back, NULL, OP_SHORT },
+	{ "append to a ring with a hole", RING, -1, body_emit, make_hole, NULL, 0 },
+	{ "append cmp to a ring with a hole", RING_CMP, -1, body_emit, make_hole, NULL, 0 },
+	{ "append in a switch", PLAIN, -1, body_emit, be_below, stop, OP_SHORT },
+	{ "append in a switch of modes", PLAIN, -1, body_raw, be_of_other_mode, NULL, OP_SHORT },
 	{ "append and grow", GROW, 0, body_emit, NULL, NULL, 0 },
 	{ "append the last and grow", GROW, 1, emit_four, NULL, NULL, 0 },
 	{ "append cmp and grow", GROW_CMP, 0, body_emit, NULL, NULL, 0 },
@@ -366,6 +421,7 @@ const struct operation operations[] = {
 	{ "section by handle without an area", PLAIN, -1, by_handle, leave_no_area, NULL, 0 },
 	{ "section in an area with holes", PLAIN, -1, section_of_plain, forget_areas, NULL, 0 },
 	{ "section by handle in an area with holes", PLAIN, -1, by_handle, forget_areas, NULL, 0 },
+	{ "start for an owner that is not enabled", PLAIN, -1, start_for_nobody, NULL, NULL, 0 },
 	{ "start the first", NONE, -1, start_plain, NULL, stop, OP_SWITCHES },
 	{ "start in a new thread", NONE, -1, section_of_plain, be_unborn, NULL, 0 },
 	{ "stop", PLAIN, -1, stop, start_plain, NULL, OP_SWITCHES },
@@ -386,6 +442,7 @@ const struct operation operations[] = {
 	{ "unique section in one", UNIQUE, -1, section_of_unique, NULL, NULL, 0 },
 	{ "unique section of the process", UNIQUE, -1, section_of_unique_process, NULL, NULL, 0 },
 	{ "section that is merged", KCOV, -1, section_of_kcov, NULL, NULL, 0 },
+	{ "cmp section that is merged", PLAIN, -1, section_of_kcov_cmp, NULL, NULL, 0 },
 	{ "last area", PLAIN, -1, section_of_grow, leave_one_area, NULL, 0 },
 	{ "section without an area", PLAIN, -1, body_section_without, NULL, NULL, 0 },
 	{ "section that gets an area late", GROW, -1, body_section_late, NULL, NULL, 0 },
@@ -429,7 +486,7 @@ const struct operation operations[] = {
 	{ "remote disable", PLAIN, -1, disable_own, remote_enable_own, NULL, 0 },
 	{ "remote reset", PLAIN, -1, reset_own, remote_enable_own, disable_own, 0 },
 	{ "drain", PLAIN, -1, drain_finished, queue_some, NULL, OP_DRAINS },
-	{ "drain that is stopped", PLAIN, -1, drain_one, queue_some, NULL, OP_DRAINS },
+	{ "drain that is stopped", PLAIN, -1, drain_one, two_sections, NULL, OP_DRAINS },
 	{ "drain a ring in use", RING, -1, drain_live, some_records, NULL, OP_DRAINS },
 	{ "drain a cmp ring in use", RING_CMP, -1, drain_live, some_records, NULL, OP_DRAINS },
 	{ "drain and audit", RING, -1, drain_and_audit, queue_some, NULL, OP_DRAINS },

@@ -8,9 +8,11 @@
  *   second level   each pair of an instruction of an append and an instruction of a handler, by a third
  *   sample         pairs at random, of all operations
  *
- * --seconds N stops after so long: one handler at each instruction, then pairs with a stride, then at
- * random. --long tries all pairs, with all handlers, at both levels; hours. --only TEXT: operations whose
- * name has it. --hits FILE: writes which instructions were interrupted, for coverage.py.
+ * Four handlers take turns at the instructions; of pairs, all of the hot path are tried with a record and with
+ * a section, and a sample of the others. --long: all handlers everywhere and in all pairs of the hot path, and
+ * larger samples; an hour. --seconds N: for so long, a sample of everything, then pairs at random. --turns N:
+ * the first level only, N handlers at each instruction. --only TEXT: operations whose name has it. --hits
+ * FILE: writes which instructions were interrupted, for coverage.py.
  *
  * x86-64 only: exits with 77 elsewhere.
  */
@@ -37,6 +39,7 @@ struct body {
 static struct {
 	uint64_t seed, start_ns, end_ns;
 	bool is_long;
+	uint32_t turns;
 	const char *only, *hits;
 	struct body operation[MAX_OPERATIONS], handler[MAX_HANDLERS];
 	uint64_t runs, interrupted[NR_LEVELS], pairs_wanted, pairs_hit;
@@ -157,10 +160,10 @@ static void hot_pairs(uint32_t o, uint32_t h)
 		}
 }
 
-static void every_hot_pair(void)
+static void every_hot_pair(uint32_t nr)
 {
 	for (uint32_t o = 0; o < nr_operations; o++)
-		for (uint32_t h = 0; h < 2 && is_wanted(o); h++)
+		for (uint32_t h = 0; h < nr && is_wanted(o); h++)
 			if (operations[o].flags & OP_HOT)
 				hot_pairs(o, h);
 }
@@ -269,10 +272,12 @@ static void parse(int argc, char **argv)
 			seconds = strtoull(argv[++i], NULL, 0);
 		else if (!strcmp(argv[i], "--only") && i + 1 < argc)
 			run.only = argv[++i];
+		else if (!strcmp(argv[i], "--turns") && i + 1 < argc)
+			run.turns = (uint32_t)strtoul(argv[++i], NULL, 0);
 		else if (!strcmp(argv[i], "--hits") && i + 1 < argc)
 			run.hits = argv[++i];
 		else {
-			fputs("usage: step_inside [--seed N] [--seconds N | --long] [--only TEXT] [--hits FILE]\n", stderr);
+			fputs("usage: step_inside [--seed N] [--seconds N | --turns N | --long] [--only TEXT] [--hits FILE]\n", stderr);
 			exit(2);
 		}
 	}
@@ -307,10 +312,12 @@ int main(int argc, char **argv)
 		at_random();
 		return report();
 	}
-	for (uint32_t turn = 0; turn < nr_handlers; turn += run.is_long ? 1 : 6)
-		first_level(turn, 1);
-	every_hot_pair();
-	second_level(OP_SHORT, run.is_long ? 1 : 400);
-	second_level(0, run.is_long ? 100 : 20000);
+	for (uint32_t turn = 0, of = run.is_long ? nr_handlers : run.turns ? run.turns : 4; turn < of; turn++)
+		first_level(turn * nr_handlers / of, 1);
+	if (run.turns)
+		return report();
+	every_hot_pair(run.is_long ? nr_handlers : 2);
+	second_level(OP_SHORT, run.is_long ? 20 : 2000);
+	second_level(0, run.is_long ? 200 : 50000);
 	return report();
 }

@@ -30,6 +30,7 @@ static struct {
 	struct tracee tracee;
 	const char *program, *mode, *only, *hits;
 	uint64_t seed, random, start_ns, end_ns;
+	uint32_t first; /* operation that it begins with */
 	bool is_long;
 	uint64_t runs, points, missed, pairs, looks, errors;
 	struct path hit;
@@ -122,7 +123,8 @@ static void sig(void)
 	const uint32_t turns = run.is_long ? 6 : 1;
 	struct path path = { 0 };
 
-	for (uint32_t o = 0; o < nr_operations && !is_over(); o++) {
+	for (uint32_t n = 0; n < nr_operations && !is_over(); n++) {
+		const uint32_t o = (run.first + n) % nr_operations;
 		uint64_t points = run.points, missed = run.missed;
 
 		if (!is_wanted(o))
@@ -163,7 +165,8 @@ static void look(void)
 {
 	struct path path = { 0 };
 
-	for (uint32_t o = 0; o < nr_operations && !is_over(); o++) {
+	for (uint32_t n = 0; n < nr_operations && !is_over(); n++) {
+		const uint32_t o = (run.first + n) % nr_operations;
 		const bool is_short = operations[o].flags & OP_SHORT;
 		const uint32_t stride = (is_short ? 40 : 400) / (run.is_long ? 8 : 1);
 		uint64_t points = run.points, looks = run.looks;
@@ -229,7 +232,8 @@ static void sig2(void)
 	const uint32_t stride = run.is_long ? 1 : 97;
 	struct path path = { 0 }, handler = { 0 };
 
-	for (uint32_t o = 0; o < nr_operations && !is_over(); o++) {
+	for (uint32_t n = 0; n < nr_operations && !is_over(); n++) {
+		const uint32_t o = (run.first + n) % nr_operations;
 		uint64_t pairs = run.pairs;
 
 		if (!is_wanted(o) || !(operations[o].flags & OP_HOT))
@@ -277,6 +281,7 @@ static void parse(int argc, char **argv)
 		tracee_die("which program?");
 	run.end_ns = seconds ? run.start_ns + seconds * 1000000000ull : UINT64_MAX;
 	run.random = run.seed | 1;
+	run.first = seconds ? below(nr_operations) : 0;
 	printf("seed %lu\n", run.seed);
 }
 
