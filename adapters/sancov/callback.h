@@ -61,7 +61,22 @@ COVBUF_INLINE COVBUF_NOINSTR uint64_t covb_here(void)
  * the time of a callback, so whoever pays for it should be who records nothing.
  */
 #define COVB_IDLE(condition) COVBUF_UNLIKELY(condition)
+#if defined(__powerpc64__)
+/*
+ * The link register holds it until something is called, which here comes after. __builtin_return_address()
+ * makes clang build a frame and read it from there, recording or not.
+ */
+COVBUF_INLINE COVBUF_NOINSTR uint64_t covb_caller(void)
+{
+	uint64_t pc;
+
+	__asm__ volatile("mflr %0" : "=r"(pc) : : "memory");
+	return pc;
+}
+#define COVB_CALLER() covb_caller()
+#else
 #define COVB_CALLER() ((uint64_t)(uintptr_t)__builtin_return_address(0))
+#endif
 
 #endif
 
