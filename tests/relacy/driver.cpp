@@ -2,7 +2,7 @@
 /*
  * relacy [OPTION]... [SCENARIO]... - run the engine under Relacy
  *
- *   --executions N   of each scenario (10000)
+ *   --executions N   of each scenario, or a multiple where it needs more (10000)
  *   --seed N         begin with this one
  *   --mutants FILE   weaken each order in turn: a scenario must fail, or FILE must say why none does
  *   --weaken PLACE   weaken one, as --places prints it
@@ -70,8 +70,9 @@ void covb_model_unlock()
 
 typedef burst_scheduler<COVB_MODEL_NR_THREADS> scheduler_t;
 
-verdict run(const covb_model_scenario *scenario)
+verdict run(const covb_model_scenario *scenario, unsigned part)
 {
+	unsigned long n = executions * (scenario->times ? scenario->times : 1) / part + 1;
 	rl::test_params params;
 	rl::ostringstream state, out;
 	char first[32];
@@ -79,7 +80,7 @@ verdict run(const covb_model_scenario *scenario)
 
 	current = scenario;
 	params.search_type = rl::random_scheduler_type;
-	params.iteration_count = seed + executions;
+	params.iteration_count = seed + n;
 	params.execution_depth_limit = 20000;
 	params.output_stream = &out;
 	params.progress_stream = &out;
@@ -120,7 +121,7 @@ static int run_all()
 
 	for (size_t i = 0; i < all.size(); i++) {
 		unsigned started = get_tick_count();
-		verdict v = run(all[i]);
+		verdict v = run(all[i], 1);
 
 		failed += !v.ok;
 		std::printf("%-28s %s %8lu executions %6u ms %s\n", all[i]->name, v.ok ? "ok  " : "FAIL", v.executions,

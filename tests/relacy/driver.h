@@ -23,7 +23,8 @@ typedef std::vector<const covb_model_scenario *> scenarios_t;
 /* Those that were asked for. */
 scenarios_t scenarios();
 
-verdict run(const covb_model_scenario *scenario);
+/* One of so many parts of the executions. */
+verdict run(const covb_model_scenario *scenario, unsigned part);
 
 /* ---- mutants.cpp ------------------------------------------------------------------------------- */
 

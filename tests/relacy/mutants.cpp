@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iostream>
@@ -144,12 +145,85 @@ static bool read_exceptions(const std::string &path, exceptions_t &exceptions)
 
 /* ---- running ----------------------------------------------------------------------------------- */
 
-/* What a process says of its mutant, in memory that it shares with us. */
+/* What a process says of its task, in memory that it shares with us. */
 struct outcome {
 	bool caught;
 	unsigned long executions;
 	char scenario[64], why[400];
 };
+
+template<typename T>
+static T *shared(size_t nr)
+{
+	void *p = mmap(NULL, nr * sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED) {
+		std::perror("relacy: mmap");
+		std::exit(2);
+	}
+	return (T *)p;
+}
+
+/* As many processes at once as there are processors. */
+class crew {
+public:
+	explicit crew(outcome *outcomes) : outcomes_(outcomes)
+	{
+	}
+
+	/* True in the process that is to do task i, which ends by _exit(). */
+	bool begin(size_t i)
+	{
+		while (running_.size() >= (size_t)sysconf(_SC_NPROCESSORS_ONLN))
+			finish_one();
+		std::fflush(stdout);
+		pid_t pid = fork();
+		if (pid < 0) {
+			std::perror("relacy: fork");
+			std::exit(2);
+		}
+		if (!pid) {
+			alarm(600); /* a task that hangs has failed */
+			return true;
+		}
+		running_[pid] = i;
+		return false;
+	}
+
+	void finish()
+	{
+		while (!running_.empty())
+			finish_one();
+	}
+
+private:
+	outcome *outcomes_;
+	std::map<pid_t, size_t> running_;
+
+	void finish_one()
+	{
+		int status;
+		std::map<pid_t, size_t>::iterator r = running_.find(waitpid(-1, &status, 0));
+
+		if (r == running_.end())
+			return;
+		outcome &o = outcomes_[r->second];
+		if (WIFSIGNALED(status)) {
+			o.caught = true;
+			std::snprintf(o.why, sizeof(o.why), "%s", strsignal(WTERMSIG(status)));
+		}
+		running_.erase(r);
+	}
+};
+
+static void try_scenario(const covb_model_scenario *scenario, unsigned part, outcome &o)
+{
+	std::snprintf(o.scenario, sizeof(o.scenario), "%s", scenario->name);
+	verdict v = run(scenario, part);
+	o.caught = !v.ok;
+	o.executions = v.executions;
+	std::snprintf(o.why, sizeof(o.why), "%s", v.why.c_str());
+}
 
 typedef std::vector<scenarios_t> reach_t;
 
@@ -157,78 +231,53 @@ typedef std::vector<scenarios_t> reach_t;
 static bool run_whole(const std::vector<mutant> &mutants, reach_t &reach)
 {
 	scenarios_t all = scenarios();
+	outcome *outcomes = shared<outcome>(all.size());
+	bool *reached = shared<bool>(all.size() * mutants.size());
+	crew workers(outcomes);
 	bool ok = true;
 
+	for (size_t s = 0; s < all.size(); s++)
+		if (workers.begin(s)) {
+			try_scenario(all[s], 1, outcomes[s]);
+			for (size_t i = 0; i < mutants.size(); i++)
+				reached[s * mutants.size() + i] = mutants[i].reached();
+			_exit(0);
+		}
+	workers.finish();
 	reach.resize(mutants.size());
 	for (size_t s = 0; s < all.size(); s++) {
-		for (covb_model_site *site = __start_covb_sites; site < __stop_covb_sites; site++)
-			site->reached = 0;
-		verdict v = run(all[s]);
-		std::printf("%-28s %s %lu executions %s\n", all[s]->name, v.ok ? "ok" : "FAIL", v.executions, v.why.c_str());
-		std::fflush(stdout);
-		ok = ok && v.ok;
+		const outcome &o = outcomes[s];
+
+		std::printf("%-28s %s %lu executions %s\n", all[s]->name, o.caught ? "FAIL" : "ok", o.executions, o.why);
+		ok = ok && !o.caught;
 		for (size_t i = 0; i < mutants.size(); i++)
-			if (mutants[i].reached())
+			if (reached[s * mutants.size() + i])
 				reach[i].push_back(all[s]);
 	}
 	return ok;
 }
 
-static void try_mutant(const mutant &m, const scenarios_t &reach, outcome &o)
+/* All a little at first, since most are caught at once. */
+static void try_mutant(const mutant &m, const scenarios_t &reach, bool listed, outcome &o)
 {
 	m.apply();
-	for (size_t s = 0; s < reach.size(); s++) {
-		std::snprintf(o.scenario, sizeof(o.scenario), "%s", reach[s]->name);
-		verdict v = run(reach[s]);
-		if (v.ok)
-			continue;
-		o.executions = v.executions;
-		std::snprintf(o.why, sizeof(o.why), "%s", v.why.c_str());
-		o.caught = true;
-		return;
-	}
+	for (size_t s = 0; s < reach.size() && !o.caught; s++)
+		try_scenario(reach[s], 16, o);
+	for (size_t s = 0; s < reach.size() && !o.caught; s++)
+		try_scenario(reach[s], listed ? 8 : 1, o);
 }
 
-static void finish_one(std::map<pid_t, size_t> &running, outcome *outcomes)
+static void run_each(const std::vector<mutant> &mutants, const reach_t &reach, const exceptions_t &exceptions,
+		     outcome *outcomes)
 {
-	int status;
-	pid_t pid = waitpid(-1, &status, 0);
-	std::map<pid_t, size_t>::iterator r = running.find(pid);
+	crew workers(outcomes);
 
-	if (r == running.end())
-		return;
-	if (WIFSIGNALED(status)) {
-		outcomes[r->second].caught = true;
-		std::snprintf(outcomes[r->second].why, sizeof(outcomes[0].why), "%s", strsignal(WTERMSIG(status)));
-	}
-	running.erase(r);
-}
-
-static void run_each(const std::vector<mutant> &mutants, const reach_t &reach, outcome *outcomes)
-{
-	const size_t at_once = (size_t)sysconf(_SC_NPROCESSORS_ONLN);
-	std::map<pid_t, size_t> running;
-
-	for (size_t i = 0; i < mutants.size(); i++) {
-		if (reach[i].empty())
-			continue;
-		if (running.size() >= at_once)
-			finish_one(running, outcomes);
-		std::fflush(stdout);
-		pid_t pid = fork();
-		if (pid < 0) {
-			std::perror("relacy: fork");
-			_exit(2);
-		}
-		if (!pid) {
-			alarm(300); /* is caught then, too */
-			try_mutant(mutants[i], reach[i], outcomes[i]);
+	for (size_t i = 0; i < mutants.size(); i++)
+		if (!reach[i].empty() && workers.begin(i)) {
+			try_mutant(mutants[i], reach[i], exceptions.count(mutants[i].name()), outcomes[i]);
 			_exit(0);
 		}
-		running[pid] = i;
-	}
-	while (!running.empty())
-		finish_one(running, outcomes);
+	workers.finish();
 }
 
 /* ---- the table --------------------------------------------------------------------------------- */
@@ -261,9 +310,8 @@ int run_mutants(const std::string &path)
 		return 2;
 	if (!run_whole(mutants, reach))
 		return 1;
-	outcome *outcomes = (outcome *)mmap(NULL, mutants.size() * sizeof(outcome), PROT_READ | PROT_WRITE,
-					    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	run_each(mutants, reach, outcomes);
+	outcome *outcomes = shared<outcome>(mutants.size());
+	run_each(mutants, reach, exceptions, outcomes);
 	for (size_t i = 0; i < mutants.size(); i++) {
 		bad += judge(mutants[i], reach[i], outcomes[i], exceptions);
 		caught += outcomes[i].caught;

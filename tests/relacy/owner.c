@@ -262,8 +262,8 @@ COVB_MODEL_SCENARIO(handle_stays, .before = same_slot_before, .thread = { start_
 		    .after = check_all);
 COVB_MODEL_SCENARIO(handle_slot_reused, .before = same_slot_before, .thread = { start_a, move_slot, start_b },
 		    .after = check_all);
-COVB_MODEL_SCENARIO(handle_moved_back, .before = same_slot_before, .thread = { start_a, move_slot_back, start_b },
-		    .after = check_all);
+COVB_MODEL_SCENARIO(handle_moved_back, .before = same_slot_before, .thread = { start_a, move_slot_back },
+		    .after = check_all, .times = 20);
 
 /* The table is made, or made anew, while somebody looks. */
 static void no_table_before(void)

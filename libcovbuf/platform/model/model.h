@@ -18,6 +18,7 @@ struct covb_model_scenario {
 	void (*before)(void);	/* alone; orders everything that follows */
 	void (*thread[COVB_MODEL_NR_THREADS])(void);
 	void (*after)(void);	/* alone; sees everything */
+	uint32_t times;		/* as many executions as others have, times this; 0: 1 */
 };
 
 #define COVB_MODEL_SCENARIO(id, ...)                                                               \
