@@ -54,11 +54,20 @@ static uint64_t next_stamp(uint32_t level)
 	return stamp_make(&stamp);
 }
 
+/* Of OWN_KCOV's enable that a reset ends, or perhaps so. */
+static bool is_mergeable(uint32_t level)
+{
+	const struct started *started = &test.started[level][test.section[level]];
+
+	if (!test.section[level])
+		return covb_load(&test.owner[OWN_KCOV]->slot->sequence) == test.reset_sequence;
+	return started->kind == OWN_KCOV && started->sequence == test.reset_sequence;
+}
+
 static void note_emitted(uint32_t level)
 {
 	check.source[0][level].emitted++;
-	if (!test.section[level] || test.started[level][test.section[level]].kind == OWN_KCOV)
-		test.nr_mergeable++; /* or so it may be */
+	test.nr_mergeable += is_mergeable(level);
 }
 
 void body_emit(void)
@@ -157,7 +166,9 @@ static void note_started(uint32_t kind, covbuf_token token, uint64_t handle)
 		check_fail("more sections than the test has room for");
 	test.section[level] = source->sections % SECTIONS_MAX;
 	source->section[test.section[level]] = (struct check_section){ token, handle };
-	test.started[level][test.section[level]] = (struct started){ kind, test.enable[kind] };
+	test.started[level][test.section[level]] = (struct started){
+		.kind = kind, .enable = test.enable[kind], .sequence = covb_load(&test.owner[kind]->slot->sequence),
+	};
 }
 
 covbuf_token body_start(uint32_t kind)
@@ -480,6 +491,19 @@ static void unique_sections(void)
 	emit_marked();
 }
 
+/* What was seen before a reset is new after it. */
+static void section_of_own_unique(void)
+{
+	uint32_t level = step_level(), outer = test.section[level];
+	covbuf_token token = body_start(OWN_UNIQUE);
+
+	if (token && test.seen_sequence && test.marks[level] == covbuf_context()->epoch &&
+	    test.started[level][test.section[level]].sequence != test.seen_sequence)
+		check_fail("a site counts as seen in an enable that has just begun");
+	emit_marked();
+	body_stop(token, outer);
+}
+
 void body_unwound(void)
 {
 	struct covbuf_mark mark;
@@ -530,6 +554,7 @@ const struct handler handlers[] = {
 	{ "section of own cmp", section_of_own_cmp, 0 },
 	{ "section of own ring", section_of_own_ring, 0 },
 	{ "section of own merged", section_of_own_kcov, 0 },
+	{ "section of own unique", section_of_own_unique, 0 },
 	{ "unique sections", unique_sections, 0 },
 	{ "section without an area", body_section_without, 0 },
 	{ "section that gets an area late", body_section_late, 0 },

@@ -25,6 +25,7 @@ enum kind {
 /* A section as it was started. */
 struct started {
 	uint32_t kind, enable;
+	uint64_t sequence;	/* the owner's */
 };
 
 struct test {
@@ -36,7 +37,9 @@ struct test {
 	struct started started[NR_LEVELS][SECTIONS_MAX];
 	uint32_t enable[NR_KINDS], oldest[NR_KINDS]; /* number of the latest enable; oldest that may be delivered */
 	uint32_t outer;		/* section that the operation is done in; 0: none */
-	uint32_t nr_mergeable, nr_forgotten; /* records for OWN_KCOV's target; those that a reset may have thrown away */
+	uint32_t nr_mergeable, nr_forgotten; /* records that a reset of OWN_KCOV may throw away; of them, before it ended */
+	uint64_t reset_sequence; /* OWN_KCOV's before its reset, or ~0 */
+	uint64_t seen_sequence;	/* OWN_UNIQUE's when the handlers' sites were marked as seen, or 0 */
 	uint32_t nr_perhaps;	/* records made where either state may be seen: they may be filtered */
 	bool may_lack_areas;	/* an enable may find the pool empty */
 	uint64_t quiet_count;	/* of OWN_KCOV's target, when a waiting disable has returned; ~0: none has */

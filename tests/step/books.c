@@ -42,6 +42,8 @@ covbuf_token operation_prepare(const struct operation *op)
 	memset(test.marks, 0, sizeof(test.marks));
 	test.outer = test.nr_mergeable = test.nr_forgotten = test.nr_perhaps = 0;
 	test.quiet_count = ~0ull;
+	test.reset_sequence = ~0ull;
+	test.seen_sequence = 0;
 	test.may_lack_areas = false;
 	if (op->kind < NR_KINDS) {
 		token = body_start(op->kind);

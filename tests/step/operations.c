@@ -260,6 +260,24 @@ static void reset_own_cmp(void) { body_reset(OWN_CMP); body_emit(); }
 static void reset_own_unique(void) { body_reset(OWN_UNIQUE); body_marked(); }
 static void reset_own_ring(void) { body_reset(OWN_RING); body_emit(); }
 static void reset_own_kcov(void) { body_reset(OWN_KCOV); body_emit(); }
+
+/* The handlers' sites were seen in this enable. */
+static void enable_own_unique_and_see(void)
+{
+	body_enable(OWN_UNIQUE);
+	body_marked();
+	for (uint32_t l = 1; l < NR_LEVELS; l++)
+		test.marks[l] = covbuf_context()->epoch;
+	test.seen_sequence = covb_load(&test.owner[OWN_UNIQUE]->slot->sequence);
+}
+
+static void enable_own_kcov_to_be_reset(void)
+{
+	body_remote_enable(OWN_KCOV);
+	test.reset_sequence = covb_load(&test.owner[OWN_KCOV]->slot->sequence);
+	enable_own_kcov();
+}
+
 static void remote_enable_own(void) { body_remote_enable(OWN); body_emit(); }
 static void remote_enable_own_kcov(void) { body_remote_enable(OWN_KCOV); body_emit(); }
 
@@ -476,9 +494,9 @@ const struct operation operations[] = {
 	{ "reset", NONE, -1, reset_own, enable_own, disable_own, OP_SWITCHES },
 	{ "reset in a section", PLAIN, -1, reset_own, enable_both_ways, disable_own, OP_SWITCHES },
 	{ "reset cmp", PLAIN, -1, reset_own_cmp, enable_own_cmp, disable_own_cmp, OP_SWITCHES },
-	{ "reset unique", UNIQUE, -1, reset_own_unique, enable_own_unique, disable_own_unique, OP_SWITCHES },
+	{ "reset unique", UNIQUE, -1, reset_own_unique, enable_own_unique_and_see, disable_own_unique, OP_SWITCHES },
 	{ "reset a ring", CMP, -1, reset_own_ring, enable_own_ring, disable_own_ring, OP_SWITCHES },
-	{ "reset what is merged", PLAIN, -1, reset_own_kcov, enable_own_kcov, disable_own_kcov, OP_SWITCHES | OP_FORGETS },
+	{ "reset what is merged", PLAIN, -1, reset_own_kcov, enable_own_kcov_to_be_reset, disable_own_kcov, OP_SWITCHES | OP_FORGETS },
 	{ "remote enable", PLAIN, -1, remote_enable_own, leave_queued, disable_own, 0 },
 	{ "remote enable in vain", PLAIN, -1, remote_enable_in_vain, NULL, NULL, 0 },
 	{ "remote enable, common", PLAIN, -1, remote_enable_common, NULL, disable_own, 0 },
