@@ -48,6 +48,17 @@ static void sections(uint32_t kind, uint32_t nr, uint32_t nr_records)
 	}
 }
 
+/* Few, since of a loop only the first turns are tried. */
+static void queue_two(void)
+{
+	sections(PLAIN, 2, 2);
+}
+
+static void queue_cmp(void)
+{
+	sections(CMP, 1, 3);
+}
+
 static void queue_some(void)
 {
 	sections(PLAIN, 3, 5);
@@ -118,6 +129,8 @@ static void hold_a_lot(void)
 }
 
 static const struct scene scenes[] = {
+	{ "a queue", KIND(PLAIN), queue_two, queue_again, false, 0, 1 },
+	{ "a queue of cmp", KIND(CMP), queue_cmp, NULL, false, 0, 1 },
 	{ "queues", KIND(PLAIN) | KIND(CMP) | KIND(RING), queue_some, queue_again, false, 0, 1 },
 	{ "a ring in use", KIND(RING), in_pc_ring, most_of_a_lap, false, RING_RECORDS, 0 },
 	{ "a ring of cmp in use", KIND(CMP_RING), in_cmp_ring, most_of_a_lap, false, RING_RECORDS, 0 },
