@@ -35,4 +35,4 @@ for machine in "${machines[@]}"; do
 			"$here/check_barriers.py" ${update:---named} "$here/shipped.table" "$column" "$name.o"
 	done
 done
-summary
+summary || { echo "where it is meant so: ${0##*/} --update ${machines[*]}, then git diff shows what became of each function"; exit 1; }

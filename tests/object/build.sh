@@ -21,7 +21,7 @@ out=$1 machine=$2 compiler=$3 form=$4
 shift 4
 top=${COVBUF_OBJECT_TOP:-$(cd "$(dirname "$0")/../.." && pwd)}
 out=$(realpath -m "$out")
-[ ! -e "$form" ] || form=$(realpath "$form")
+[ ! -f "$form" ] || form=$(realpath "$form")
 
 case $machine-$compiler in
 x86-64-gcc) cc=(gcc) ld=ld ;;

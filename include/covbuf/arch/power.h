@@ -51,7 +51,7 @@ differs:
 	return false;
 }
 
-/* Lower the priority among the core's hardware threads, and raise it again: the kernel's cpu_relax(). */
+/* Lower the priority among the core's hardware threads, and raise it again. */
 COVBUF_INLINE COVBUF_NOINSTR void covb_relax(void)
 {
 	__asm__ volatile("or 1,1,1\n\tor 2,2,2" : : : "memory");
