@@ -184,3 +184,39 @@ static void shrink(void)
 
 COVB_MODEL_SCENARIO(shrunk, .before = one_area, .thread = { section_1, shrink, section_2 },
 		    .after = check_all);
+
+/* A section whose area is full finds what was made, if it finds that something was: it does not look again. */
+static covbuf_token full;
+
+static void full_before(void)
+{
+	begin(1);
+	owner = make_owner(COVBUF_MODE_PC, COVBUF_LINEAR, COVBUF_OWNER_GROW, 2);
+	open_contexts();
+	covb_model_be(0);
+	full = covbuf_remote_start(HANDLE(1));
+	tally.handle[0] = HANDLE(1);
+	for (uint32_t n = 0; n < 9; n++)
+		emit(0);
+	covb_model_be(COVB_MODEL_NR_THREADS);
+}
+
+static void emit_more(void)
+{
+	emit(0);
+	emit(0);
+}
+
+static void full_after(void)
+{
+	const struct covb_frame *top;
+
+	covb_model_be(0);
+	top = covbuf_context()->top;
+	CHECK(top->serial || top->grown_seen != covb_segment.header->classes[0].grown + 1);
+	CHECK(!covbuf_remote_stop(full));
+	covb_model_be(COVB_MODEL_NR_THREADS);
+	check_all();
+}
+
+COVB_MODEL_SCENARIO(grown_for_chain, .before = full_before, .thread = { emit_more, grow }, .after = full_after);

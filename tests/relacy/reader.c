@@ -352,18 +352,23 @@ COVB_MODEL_SCENARIO(ring_grown, .before = no_ring_before, .thread = { section_pc
 
 /* ---- a consumer that was killed half way ------------------------------------------------------- */
 
-/* It had freed a slot, and not moved its position. */
-static void taken_over_before(void)
+static void two_taken_before(void)
 {
-	uint64_t *first = covb_model_words(0);
-
 	ring_begun_before();
 	covb_model_be(0);
 	emit(0);
 	emit(0);
 	covb_model_be(COVB_MODEL_NR_THREADS);
-	found(HANDLE(1), begun, COVBUF_MODE_PC, first);
-	*first = COVBUF_RING_START + 8;
+}
+
+/* It has freed a slot, and not moved its position; then comes the next. */
+static void die_and_take_over(void)
+{
+	uint64_t *first = covb_model_words(0), record = covb_load(first);
+
+	found(HANDLE(1), begun, COVBUF_MODE_PC, &record);
+	covb_store(first, COVBUF_RING_START + 8);
+	consume_live();
 }
 
 /* Where the writer was there first its record is taken a lap early, and its own slot passes for one not filled. */
@@ -375,8 +380,8 @@ static void taken_over_after(void)
 	check_all();
 }
 
-COVB_MODEL_SCENARIO(ring_taken_over, .before = taken_over_before,
-		    .thread = { rest_of_long_section_pc, consume_live }, .after = taken_over_after);
+COVB_MODEL_SCENARIO(ring_taken_over, .before = two_taken_before,
+		    .thread = { rest_of_long_section_pc, die_and_take_over }, .after = taken_over_after);
 
 /* ---- a ring that is emptied while it is taken from --------------------------------------------- */
 
