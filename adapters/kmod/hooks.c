@@ -154,14 +154,23 @@ static __always_inline void store_cmp(const struct covb_task *task, u64 type, u6
 	area[3] = ip - covb_kaslr_offset;
 }
 
-/* The entry of the module that the address is in; the last one has every address. */
+/*
+ * The entry of the module that the address is in; the last one has every address. One that changes meanwhile is another
+ * module's: that of the code that runs does not.
+ */
 static __always_inline const struct covb_text *find_text(unsigned long ip)
 {
 	const struct covb_text *text = covb_texts;
 
-	while (ip - READ_ONCE(text->start) >= READ_ONCE(text->bytes))
-		text++;
-	return text;
+	for (;; text++) {
+		unsigned long start = READ_ONCE(text->start), bytes = READ_ONCE(text->bytes);
+
+		if (ip - start >= bytes)
+			continue;
+		smp_rmb(); /* partner: set_text(); the same twice are of one module */
+		if (likely(READ_ONCE(text->start) == start && READ_ONCE(text->bytes) == bytes))
+			return text;
+	}
 }
 
 /* Calls are at least four bytes long, on x86 and on POWER, so no two sites have one number. */
