@@ -3,10 +3,10 @@
 # hooks.sh COVBUF.KO...
 #
 # What the compiler made of the hooks, read from the disassembly. Each hook calls nothing and jumps nowhere but within itself and to
-# its return; nothing watches it (ftrace, a sanitizer, a stack protector); it has no barrier; while nobody collects it
-# returns after five instructions at most, the return included, without a branch. On POWER it leaves the link register
-# alone, and what it looks at first, once a key has let it in, is the preempt count, by way of the paca. Prints a line of
-# result for each hook and rule.
+# its return; nothing watches it (ftrace, a sanitizer, a stack protector); where it records, and all that is collected, it
+# has no barrier, locked instruction or reservation; while nobody collects it returns after five instructions at most, the
+# return included, without a branch. On POWER it leaves the link register alone, and what it looks at first, once a key has let
+# it in, is the preempt count, by way of the paca. Prints a line of result for each hook and rule.
 set -eu
 [ $# -ge 1 ] || { echo "usage: ${0##*/} COVBUF.KO..." >&2; exit 2; }
 
@@ -18,7 +18,7 @@ for module; do
 		power=1 objdump=powerpc64le-linux-gnu-objdump # EM_PPC64
 	fi
 	command -v $objdump > /dev/null || { echo "${0##*/}: $objdump is missing; scripts/install-deps.sh installs it" >&2; exit 1; }
-	# Where the keys lead, as "key ADDRESS TARGET"; then the code.
+	# Where the keys lead, as "key ADDRESS TARGET", of code in .text; then that.
 	{
 		$objdump -r -j __jump_table "$module" |
 			awk '$3 ~ /^\.text(\+|$)/ { sub(/^\.text(\+0x0*)?/, "", $3); at[n++] = $3
@@ -60,8 +60,21 @@ for module; do
 				if (!returned && name ~ /^j/ && branches == "")
 					branches = "it branches: " text
 			}
-			if (text ~ /^lock |^[lsm]fence/ && orders == "")
+			look_on_the_way(text ~ /^lock |^[lsm]fence|^xchg .*\(/, name ~ /^(ret|jmp)/)
+		}
+		# From where the first key leads, the one for all that is collected, to the first end of it: what jumps away on the way
+		# there is for when nothing is recorded.
+		function look_on_the_way(bad, ends) {
+			if (!returned && way == "" && leads[address] != "")
+				way = leads[address]
+			if (address == way)
+				on_the_way = 1
+			if (on_the_way && bad && orders == "")
 				orders = "it has " text
+			if (on_the_way && ends) {
+				on_the_way = 0
+				nr_ways++
+			}
 		}
 		function look_power() {
 			if (name ~ /^b/ && name !~ /lr[-+]?$/ && to == "" && match(text, /<[^>+]*/))
@@ -72,8 +85,7 @@ for module; do
 				leaves = leaves == "" ? "it jumps to " (to == "" ? text : to) : leaves
 			if ((to ~ /mcount|ftrace|[akm]san|tsan|ubsan|stack_chk|gcov|sancov/) && watched == "")
 				watched = "it uses " to
-			if (name ~ /^(sync|hwsync|lwsync|isync|eieio|ptesync|lbarx|lharx)$/ && orders == "")
-				orders = "it has " text
+			look_on_the_way(name ~ /sync$|^eieio$|^l[bhwdq]arx$/, name == "blr" || name == "b")
 			if (name ~ /^mtlr/ && link == "")
 				link = "it has " text
 			if (!returned) {
@@ -104,7 +116,7 @@ for module; do
 			} else {
 				judge("calls_nothing", leaves)
 				judge("is_not_watched", watched)
-				judge("has_no_barrier", orders)
+				judge("records_without_a_barrier", orders == "" && !nr_ways ? "no key leads there" : orders)
 				if (power) {
 					judge("keeps_the_link_register", link)
 					judge("looks_at_the_level_first", first == "" && !nr_first ? "no key lets it in" : first)
@@ -122,7 +134,8 @@ for module; do
 				hook = substr($2, 2, length($2) - 3)
 				cold = sub(/\.cold$/, "", hook)
 				leaves = watched = branches = orders = link = first = text = to = ""
-				returned = idle = loads = nr_first = 0
+				way = ""
+				returned = idle = loads = nr_first = on_the_way = nr_ways = 0
 			}
 			next
 		}

@@ -9,7 +9,7 @@
 
 #include "load.h"
 
-#define EXEC_WORDS 4096
+#define EXEC_WORDS 8192 /* whole pages, of 64 KiB too */
 #define RESET_TRACE _IO('c', 104)
 
 static const char *const files[] = { KCOV_FILE, COVBUF_FILE };

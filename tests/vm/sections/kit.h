@@ -50,8 +50,15 @@ struct cov {
 	uint64_t *words;
 };
 
+static inline uint64_t page_words(void)
+{
+	return (uint64_t)sysconf(_SC_PAGESIZE) / 8;
+}
+
+/* At least so many words: whole pages can be mapped. */
 static inline int cov_open(struct cov *cov, const char *file, uint64_t nr_words)
 {
+	nr_words = (nr_words + page_words() - 1) / page_words() * page_words();
 	cov->nr_words = nr_words;
 	cov->fd = open(file, O_RDWR | O_CLOEXEC);
 	if (cov->fd < 0)

@@ -35,7 +35,7 @@ void owner_create(struct owner *owner, uint64_t handle, uint64_t common, unsigne
 	*owner = (struct owner){ .handle = handle, .common = common, .mode = mode };
 	if (cov_open(&owner->cov, COVBUF_FILE, nr_words))
 		die("owner", "cannot open " COVBUF_FILE);
-	owner->want = calloc(nr_words, 8);
+	owner->want = calloc(owner->cov.nr_words, 8);
 	sem_init(&owner->asked, 0, 0);
 	sem_init(&owner->answered, 0, 0);
 	if (!owner->want || pthread_create(&owner->thread, NULL, serve, owner))
