@@ -1,22 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# kernel.sh [--kcov] [KERNEL...]
+# kernel.sh [--kcov | --power] [KERNEL...]
 #
 # Counts the instructions that covbuf.ko's hooks, sections and ioctls take on Debian's kernels, and the same of a kernel's own
 # KCOV, in guests of an emulator whose clock advances by one with each instruction. Leaves a table and JSON lines in
 # bench/results/kernel.txt and .jsonl. Some minutes. docs/kernel-speed.md explains the table.
 #
 # The KCOV kernel is counted if tests/vm's cache has it (kernels/kcov); --kcov builds it there, which takes 12 minutes.
+# --power counts on the kernels for POWER, and leaves kernel-ppc64el.txt and .jsonl.
 # KERNELs (6.12-rt) leave the rest out, and nothing in bench/results/: the table is printed only.
 set -eu
 source=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source-path=SCRIPTDIR source=../tests/vm/lib.sh
 . "$source/tests/vm/lib.sh"
-kcov=
+kcov='' wanted=amd64 name=kernel
 kernels=()
 for argument; do
 	case $argument in
 	--kcov) kcov=1 ;;
+	--power) wanted=ppc64el name=kernel-ppc64el ;;
 	-h | --help) usage ;;
 	-*) usage 2 >&2 ;;
 	*) kernels+=("$argument") ;;
@@ -27,16 +29,12 @@ results=$source/bench/results
 [ ${#kernels[@]} -eq 0 ] || results=
 [ -z "$kcov" ] || "$source/scripts/build-kcov-kernel.sh" "$cache/kernels/kcov"
 if [ ${#kernels[@]} -eq 0 ]; then
-	kernels=()
 	for kernel in $stock; do
-		why=$(lacks "$kernel")
-		if [ -z "$why" ]; then
-			kernels+=("$kernel")
-		else
-			echo "$me: $kernel is left out: $why" >&2
-		fi
+		[ "$(processor "$kernel")" != $wanted ] || kernels+=("$kernel")
 	done
-	if [ -e "$cache/kernels/kcov/vmlinuz" ]; then
+	if [ $wanted != amd64 ]; then
+		:
+	elif [ -e "$cache/kernels/kcov/vmlinuz" ]; then
 		kernels+=(kcov)
 	else
 		echo "$me: there is no KCOV kernel to compare with in $cache/kernels/kcov; --kcov builds it" >&2
@@ -145,6 +143,7 @@ table() {
 		{ value[$1, $2] = $3 }
 		END {
 			nr = split(kernels, kernel, " ")
+			compare = kernels ~ /(^| )kcov( |$)/
 			nr_rows = split(rows, row, "\n")
 			for (r = 1; r <= nr_rows; r++) {
 				if (row[r] == "")
@@ -154,7 +153,7 @@ table() {
 					printf "%s%-37s", (r > 2 ? "\n" : ""), part[2]
 					for (k = 1; k <= nr; k++)
 						printf " %*s", width(kernel[k]), kernel[k]
-					printf "  %10s  %s\n", "6.12/kcov", "target"
+					printf "  %10s  %s\n", (compare ? "6.12/kcov" : ""), "target"
 					continue
 				}
 				printf "  %-35s", part[2]
@@ -163,7 +162,7 @@ table() {
 				ours = of("6.12", part[1])
 				theirs = of("kcov", part[1])
 				ratio = ours != "-" && theirs != "-" && theirs > 0 ? ours / theirs : ""
-				printf "  %10s", ratio == "" || part[1] ~ /^switch/ ? "-" : sprintf("%.2f", ratio)
+				printf "  %10s", !compare ? "" : ratio == "" || part[1] ~ /^switch/ ? "-" : sprintf("%.2f", ratio)
 				if (part[3] ~ /^=/) {
 					most = substr(part[3], 2) + 0
 					met = 1
@@ -200,7 +199,7 @@ git -C "$source" diff --quiet HEAD -- adapters/kmod include libcovbuf tests/vm 2
 	table
 } | tee "$work/table"
 [ -n "$results" ] || exit 0
-cp "$work/table" "$results/kernel.txt"
+cp "$work/table" "$results/$name.txt"
 {
 	printf '{"bench":"kernel","date":"%s","machine":"%s","emulator":"%s","compiler":"%s","commit":"%s"}\n' "$date" "$machine" "$qemu" \
 		"$compiler" "$commit"
@@ -211,5 +210,5 @@ cp "$work/table" "$results/kernel.txt"
 				"$name" "$kernel" "$(release "$kernel")" "$value"
 		done < "$work/$kernel/counts"
 	done
-} > "$results/kernel.jsonl"
-echo "table: bench/results/kernel.txt, data: bench/results/kernel.jsonl"
+} > "$results/$name.jsonl"
+echo "table: bench/results/$name.txt, data: bench/results/$name.jsonl"
