@@ -35,12 +35,15 @@ static bool overlaps_selected(const struct address_map *map, const struct addres
 	return false;
 }
 
+/* The kernel lets a process map no more files than that (vm.max_map_count, several mappings each). */
+#define MAX_SELECTED 16384
+
 enum whose { OF_ROWS, OF_PID };
 
 /* Ranges that were there at a generation; or, second, that came later. */
 static void select_ranges(struct address_map *map, enum whose whose, uint32_t generation, bool later)
 {
-	for (size_t i = 0; i < map->nr; i++) {
+	for (size_t i = 0; i < map->nr && map->nr_selected < MAX_SELECTED; i++) {
 		struct address_range *range = &map->ranges[i];
 
 		if (whose == OF_ROWS ? range->images != COVBUF_IMAGES_ROWS(map->images) : range->pid != map->pid)

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -43,28 +44,35 @@ static const char *advise(const struct recording *recording, unsigned int loss)
 	return "";
 }
 
+/* One address for each path with a build-id: what the index goes by. */
+static uint64_t name_module(const struct covbuf_module *row)
+{
+	char id[2 * sizeof(row->build_id) + 1] = "";
+
+	for (uint32_t i = 0; i < row->build_id_bytes; i++)
+		snprintf(id + 2 * i, 3, "%02x", row->build_id[i]);
+	return (uint64_t)(uintptr_t)intern_printf("%s\n%s", row->path, id);
+}
+
 static uint32_t find_module(struct recording *recording, const struct covbuf_module *row)
 {
-	const char *path = intern(row->path);
+	uint32_t i = index_find(&recording->names, name_module(row), (uint32_t)recording->nr_modules);
 	uint64_t span = row->end - row->bias;
 	struct recording_module *module;
 
-	for (size_t i = 0; i < recording->nr_modules; i++) {
+	if (i < recording->nr_modules) {
 		module = &recording->modules[i];
-		if (module->path == path && module->build_id_bytes == row->build_id_bytes &&
-		    !memcmp(module->build_id, row->build_id, row->build_id_bytes)) {
-			if (span > module->span)
-				module->span = span;
-			return (uint32_t)i;
-		}
+		if (span > module->span)
+			module->span = span;
+		return i;
 	}
 	recording->modules = must_grow(recording->modules, recording->nr_modules, &recording->room_modules,
 				       sizeof(*recording->modules));
-	module = &recording->modules[recording->nr_modules];
-	*module = (struct recording_module){ .path = path, .build_id_bytes = row->build_id_bytes, .span = span };
+	module = &recording->modules[recording->nr_modules++];
+	*module = (struct recording_module){ .path = intern(row->path), .build_id_bytes = row->build_id_bytes, .span = span };
 	memcpy(module->build_id, row->build_id, row->build_id_bytes);
-	recording->kernel |= kernel_file_split(path, &module->file, &module->place);
-	return (uint32_t)recording->nr_modules++;
+	recording->kernel |= kernel_file_split(module->path, &module->file, &module->place);
+	return i;
 }
 
 bool recording_add_module(struct recording *recording, struct address_map *map, const struct covbuf_module *row)
@@ -81,7 +89,15 @@ struct reading {
 	struct address_map map;
 	struct covbuf_segment *segment;
 	const struct covbuf_header *header;
+	uint64_t words_left;
 };
+
+uint64_t segment_max_words(struct covbuf_segment *segment)
+{
+	struct stat st;
+
+	return fstat(covbuf_segment_descriptor(segment), &st) ? 0 : (uint64_t)st.st_size / 8 * 2;
+}
 
 static int take_record(const struct covbuf_area *area, const uint64_t *record, void *arg)
 {
@@ -162,6 +178,11 @@ static void read_area(struct reading *reading, uint32_t i)
 	default:
 		return;
 	}
+	if (area.nr_words > reading->words_left) {
+		reading->recording->damaged++;
+		return;
+	}
+	reading->words_left -= area.nr_words;
 	addresses_select(&reading->map, area.pid, area.images, area.module_generation);
 	visited = covbuf_view_records(reading->segment, i, &area, take_record, reading, &holes);
 	if (visited >= 0) {
@@ -198,6 +219,7 @@ static int read_segment(struct recording *recording, const char *path)
 		goto out;
 	}
 	reading.header = &header;
+	reading.words_left = segment_max_words(reading.segment);
 	if (!recording->created_ns || (header.created_ns && header.created_ns < recording->created_ns))
 		recording->created_ns = header.created_ns;
 	read_modules(&reading);
@@ -293,5 +315,6 @@ void recording_fini(struct recording *recording)
 		for (unsigned int mode = 0; mode < COVBUF_NR_MODES; mode++)
 			pcset_fini(&recording->modules[i].pcs[mode]);
 	free(recording->modules);
+	index_fini(&recording->names);
 	*recording = (struct recording){ 0 };
 }

@@ -10,6 +10,7 @@
 #include <covbuf/segment.h>
 
 #include "addresses.h"
+#include "index.h"
 #include "pcset.h"
 
 /*
@@ -29,6 +30,7 @@ struct recording_module {
 struct recording {
 	struct recording_module *modules;
 	size_t nr_modules, room_modules;
+	struct index names;	/* modules, by path and build-id */
 	uint64_t records;	/* read, all modes */
 	uint64_t unknown;	/* of those, in no module that was mapped */
 	uint64_t holes;		/* slots that were claimed and never filled */
@@ -52,6 +54,12 @@ int recording_read_all(struct recording *recording, int argc, char **argv);
  * told as such.
  */
 struct covbuf_segment *open_segment(const char *path);
+
+/*
+ * How many words of areas to look through in all. Areas do not overlap, but a damaged directory may name one place a
+ * million times. Twice what the file has, because a live segment's areas may move meanwhile.
+ */
+uint64_t segment_max_words(struct covbuf_segment *segment);
 
 /* Say on stderr what the recordings lack: losses, damage, addresses of nowhere. */
 void recording_warn(const struct recording *recording, const char *name);

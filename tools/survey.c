@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "recording.h"
 
 static int compare_rows(const void *a, const void *b)
 {
@@ -17,18 +18,26 @@ static int compare_rows(const void *a, const void *b)
 	return x->tid < y->tid ? -1 : x->tid > y->tid;
 }
 
-/* The row of a thread, made if need be. They come in runs, so the last one is looked at first. */
+/* The row of a thread, made if need be. */
 static struct survey_row *find_row(struct survey *survey, uint32_t pid, uint32_t tid)
 {
-	struct survey_row *row;
+	uint32_t i = index_find(&survey->threads, (uint64_t)pid << 32 | tid, (uint32_t)survey->nr);
 
-	for (size_t i = survey->nr; i-- > 0;)
-		if (survey->rows[i].pid == pid && survey->rows[i].tid == tid)
-			return &survey->rows[i];
-	survey->rows = must_grow(survey->rows, survey->nr, &survey->room, sizeof(*survey->rows));
-	row = &survey->rows[survey->nr++];
-	*row = (struct survey_row){ .pid = pid, .tid = tid };
-	return row;
+	if (i == survey->nr) {
+		survey->rows = must_grow(survey->rows, survey->nr, &survey->room, sizeof(*survey->rows));
+		survey->rows[survey->nr++] = (struct survey_row){ .pid = pid, .tid = tid };
+	}
+	return &survey->rows[i];
+}
+
+/* Asked once: it takes a look into /proc, and a process may have many threads. */
+static bool is_alive(struct survey *survey, struct covbuf_segment *segment, uint32_t proc)
+{
+	if (proc >= COVBUF_MAX_PROCS)
+		return false;
+	if (!survey->alive[proc])
+		survey->alive[proc] = 1 + covbuf_proc_alive(segment, proc);
+	return survey->alive[proc] == 2;
 }
 
 static void add_losses(struct survey *survey, uint64_t *to, const uint64_t *lost)
@@ -54,7 +63,7 @@ static void take_contexts(struct survey *survey, struct covbuf_segment *segment,
 		}
 		row = find_row(survey, slot.pid, slot.tid);
 		memcpy(row->name, slot.name, sizeof(row->name));
-		row->live = (slot.state & 0xff) == COVBUF_CONTEXT_LIVE && covbuf_proc_alive(segment, (slot.state >> 8) & 0xffff);
+		row->live = (slot.state & 0xff) == COVBUF_CONTEXT_LIVE && is_alive(survey, segment, (slot.state >> 8) & 0xffff);
 		add_losses(survey, row->lost, slot.lost);
 	}
 }
@@ -70,7 +79,7 @@ static void take_procs(struct survey *survey, struct covbuf_segment *segment, co
 			continue;
 		}
 		survey->nr_procs++;
-		survey->nr_live += (proc.state & 0xff) == COVBUF_PROC_LIVE && covbuf_proc_alive(segment, i);
+		survey->nr_live += (proc.state & 0xff) == COVBUF_PROC_LIVE && is_alive(survey, segment, i);
 		add_losses(survey, NULL, proc.lost);
 	}
 }
@@ -94,8 +103,10 @@ static void count_records(struct survey *survey, struct covbuf_segment *segment,
 	if (quick && COVBUF_FLAG_STATE(area->flag) == COVBUF_AREA_ENDED && area->filled_words &&
 	    area->filled_words <= area->nr_words)
 		n = (int64_t)(area->filled_words / step);
-	else
+	else {
+		survey->words_left -= area->nr_words;
 		n = covbuf_view_records(segment, i, area, ignore_record, NULL, &holes);
+	}
 	if (n < 0) {
 		survey->damaged += n != -ESTALE;
 		return;
@@ -130,7 +141,9 @@ static void take_areas(struct survey *survey, struct covbuf_segment *segment, co
 		case COVBUF_AREA_QUEUED:
 		case COVBUF_AREA_READING:
 		case COVBUF_AREA_ENDED:
-			if (area.nr_words)
+			if (area.nr_words > survey->words_left)
+				survey->damaged++;
+			else if (area.nr_words)
 				count_records(survey, segment, i, &area, quick);
 			break;
 		}
@@ -139,7 +152,7 @@ static void take_areas(struct survey *survey, struct covbuf_segment *segment, co
 
 void survey_take(struct survey *survey, struct covbuf_segment *segment, const struct covbuf_header *header, bool quick)
 {
-	*survey = (struct survey){ .nr = 0 };
+	*survey = (struct survey){ .words_left = segment_max_words(segment) };
 	take_contexts(survey, segment, header);
 	take_procs(survey, segment, header);
 	take_areas(survey, segment, header, quick);
@@ -150,6 +163,7 @@ void survey_take(struct survey *survey, struct covbuf_segment *segment, const st
 void survey_fini(struct survey *survey)
 {
 	free(survey->rows);
+	index_fini(&survey->threads);
 	*survey = (struct survey){ .nr = 0 };
 }
 

@@ -7,6 +7,8 @@
 
 #include <covbuf/segment.h>
 
+#include "index.h"
+
 struct survey_row {
 	uint32_t pid, tid;
 	char name[16];		/* "" where the thread's slot has been used again */
@@ -24,6 +26,9 @@ struct survey {
 	uint64_t sum_lost;
 	uint32_t nr_procs, nr_live;
 	uint64_t damaged;
+	struct index threads;	/* rows, by pid and tid */
+	uint8_t alive[COVBUF_MAX_PROCS]; /* processes: 0 not asked yet, 1 no, 2 yes */
+	uint64_t words_left;	/* of areas to look through; see segment_max_words() */
 };
 
 /*
