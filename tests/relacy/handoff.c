@@ -87,11 +87,11 @@ static void kept_before(void)
 
 static void kept_after(void)
 {
-	uint32_t ended = 0;
+	uint32_t ended = 0, delivered = (tally.emitted[0] ? 1 : 0) + (tally.emitted[1] ? 1 : 0);
 
 	for (uint32_t i = 0; i < 2; i++)
 		ended += COVBUF_FLAG_STATE(covb_segment.areas[i].flag) == COVBUF_AREA_ENDED;
-	CHECK(ended == (tally.emitted[0] != 0) + (tally.emitted[1] != 0));
+	CHECK(ended == delivered);
 }
 
 COVB_MODEL_SCENARIO(kept, .before = kept_before, .thread = { section_1, section_2, consume },

@@ -73,7 +73,12 @@ COVBUF_END_DECLS
 		covb_model_store((p), sizeof(*(p)), (uint64_t)covb_v, site);                       \
 	})
 #define COVB_MODEL_RMW_OF(p, v, site)                                                              \
-	((__typeof__(*(p)))covb_model_rmw((p), sizeof(*(p)), (uint64_t)(v), site))
+	({                                                                                         \
+		__typeof__(*(p)) covb_was = (__typeof__(*(p)))covb_model_rmw((p), sizeof(*(p)),    \
+									     (uint64_t)(v), site); \
+                                                                                                   \
+		covb_was;                                                                          \
+	})
 #define COVB_MODEL_CAS_OF(p, old, v, site)                                                         \
 	({                                                                                         \
 		__typeof__(old) covb_old = (old);                                                  \
