@@ -17,23 +17,42 @@ survivors=()
 
 copy_tree() {
 	mkdir -p "$tree/tests"
-	for part in CMakeLists.txt cmake include libcovbuf shm scripts tests/CMakeLists.txt tests/unit tests/stress tests/step; do
+	for part in CMakeLists.txt cmake include libcovbuf shm scripts adapters/sancov tests/CMakeLists.txt tests/unit tests/stress \
+		tests/step tests/death; do
 		rm -rf "${tree:?}/$part"
+		mkdir -p "$(dirname "$tree/$part")"
 		cp -R "$top/$part" "$tree/$part"
 	done
 }
 
 build_tree() {
 	# shellcheck disable=SC2086
-	ninja -C "$build" -j"$jobs" stress_engine step_inside kill_storm $units >"$work/log" 2>&1
+	ninja -C "$build" -j"$jobs" stress_engine step_inside kill_storm death_engine death_consumer death_follower death_maker \
+		death_inject $units >"$work/log" 2>&1
+}
+
+# Death at an instruction, at a part of them. Prints the test that failed.
+find_by_death() {
+	local arguments
+	for arguments in "consumer --limit 60" "follower --limit 200" "maker --limit 80" "inject --limit 6" \
+		"engine --limit 90 --seconds 5"; do
+		# shellcheck disable=SC2086
+		timeout 300 "$build/tests/death/death_"$arguments --seed 5 >"$work/out" 2>&1
+		case $? in 0 | 77) ;; *) echo "death_${arguments%% *}"; return 0 ;; esac
+	done
+	return 1
 }
 
 # Prints the test that failed.
-find_it() {
+find_it() { # NAME: death-* are for the tests of death
 	for unit in $units; do
 		[ -x "$build/tests/unit/$unit" ] || continue
 		timeout 20 "$build/tests/unit/$unit" >"$work/out" 2>&1 || { echo "$unit"; return 0; }
 	done
+	if [[ $1 = death-* ]]; then
+		find_by_death
+		return
+	fi
 	for round in 1 2 3; do
 		timeout 60 "$build/tests/step/step_inside" --seconds 6 --seed "$((round * 7919))" >"$work/out" 2>&1
 		case $? in 0 | 77) ;; *) echo step_inside; return 0 ;; esac
@@ -48,7 +67,7 @@ find_it() {
 copy_tree
 cmake -S "$tree" -B "$build" -G Ninja -DCOVBUF_BENCH=OFF >/dev/null || exit 2
 build_tree || { tail -n 20 "$work/log"; exit 2; }
-if broken=$(find_it); then
+if broken=$(find_it death-none || find_it none); then
 	echo "without a mutant $broken fails"
 	tail -n 5 "$work/out"
 	exit 1
@@ -66,7 +85,7 @@ for name; do
 	if ! build_tree; then
 		survivors+=("$name (does not build)")
 		echo "$name: does not build"
-	elif found=$(find_it); then
+	elif found=$(find_it "$name"); then
 		echo "$name: found by $found in $((SECONDS - started)) s"
 	else
 		survivors+=("$name")

@@ -37,7 +37,7 @@ struct body {
 };
 
 static struct {
-	uint64_t seed, start_ns, end_ns;
+	uint64_t seed, start_ns, end_ns, seconds;
 	bool is_long;
 	uint32_t turns;
 	const char *only, *hits;
@@ -260,8 +260,6 @@ static int report(void)
 
 static void parse(int argc, char **argv)
 {
-	uint64_t seconds = 0;
-
 	run.start_ns = run.seed = now_ns();
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--long"))
@@ -269,7 +267,7 @@ static void parse(int argc, char **argv)
 		else if (!strcmp(argv[i], "--seed") && i + 1 < argc)
 			run.seed = strtoull(argv[++i], NULL, 0);
 		else if (!strcmp(argv[i], "--seconds") && i + 1 < argc)
-			seconds = strtoull(argv[++i], NULL, 0);
+			run.seconds = strtoull(argv[++i], NULL, 0);
 		else if (!strcmp(argv[i], "--only") && i + 1 < argc)
 			run.only = argv[++i];
 		else if (!strcmp(argv[i], "--turns") && i + 1 < argc)
@@ -281,8 +279,6 @@ static void parse(int argc, char **argv)
 			exit(2);
 		}
 	}
-	if (seconds)
-		run.end_ns = run.start_ns + seconds * 1000000000ull;
 	test.random = run.seed | 1;
 	printf("seed %lu\n", run.seed);
 	fflush(stdout);
@@ -306,7 +302,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "cannot begin: %s\n", strerror(-err));
 		return 2;
 	}
-	if (run.end_ns != UINT64_MAX) {
+	if (run.seconds) {
+		run.end_ns = now_ns() + run.seconds * 1000000000ull;
 		first_level(below(nr_handlers), 8);
 		second_level(OP_SHORT, 800);
 		at_random();
