@@ -43,8 +43,20 @@ find_by_death() {
 	return 1
 }
 
+# A patch may say which operations step_inside has to interrupt at each of their instructions: in a line
+# "step_inside: OPTION|ARGUMENT|...". Prints the test that failed.
+find_by_step() { # NAME
+	local options
+	mapfile -t options < <(sed -n 's/^step_inside: //p' "$top/tests/mutants/$1.patch" 2>/dev/null | tr '|' '\n')
+	[ ${#options[@]} -gt 0 ] || return 1
+	timeout 300 "$build/tests/step/step_inside" "${options[@]}" >"$work/out" 2>&1
+	case $? in 0 | 77) return 1 ;; esac
+	echo "step_inside ${options[*]}"
+}
+
 # Prints the test that failed.
 find_it() { # NAME: death-* are for the tests of death
+	find_by_step "$1" && return 0
 	for unit in $units; do
 		[ -x "$build/tests/unit/$unit" ] || continue
 		timeout 20 "$build/tests/unit/$unit" >"$work/out" 2>&1 || { echo "$unit"; return 0; }
