@@ -123,10 +123,10 @@ run() { # NAME CPU TESTS: those of build NAME
 	rm -f "$dir/$name-$cpu.xml"
 	(
 		# shellcheck disable=SC2016 # the dynamic linker replaces $LIB
-		export COVBUF_EMULATED=1 QEMU_CPU=$cpu QEMU_LD_PREFIX=$sysroot LD_PRELOAD=$dir'/preload/$LIB/preload.so'
+		export COVBUF_EMULATED=1 COVBUF_TEST_SLOWNESS=5 QEMU_CPU=$cpu QEMU_LD_PREFIX=$sysroot LD_PRELOAD=$dir'/preload/$LIB/preload.so'
 		exec nice ctest --test-dir "$dir/$name" -j "$jobs" --timeout 900 --output-on-failure --no-tests=error \
 			--test-output-size-passed 20000 --output-junit "$dir/$name-$cpu.xml" -R "$tests" 2>&1
-	) | grep -vE '^ *Start +[0-9]+:|target signal [0-9]+ .* core dumped$'
+	) | grep --line-buffered -vE '^ *Start +[0-9]+:|target signal [0-9]+ .* core dumped$'
 	count "$dir/$name-$cpu.xml" "$name on $cpu"
 }
 

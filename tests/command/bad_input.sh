@@ -43,7 +43,9 @@ head -c $((size - 65536)) good > "cut"
 expect "cut in its records" 0 "parts are damaged or cut off" "$COVBUF" report cut
 
 # Bytes changed in header and tables, at many places: an error or a report, never a crash.
-for at in $(seq 0 13 700) $(seq 65536 97 70000) $(seq $((size - 65536)) 4099 $((size - 1))); do
+sparse=${COVBUF_EMULATED:+5} # what a run of the command costs is another matter there
+for at in $(seq 0 $((13 * ${sparse:-1})) 700) $(seq 65536 $((97 * ${sparse:-1})) 70000) \
+	$(seq $((size - 65536)) $((4099 * ${sparse:-1})) $((size - 1))); do
 	cp good bad
 	printf '\377\377\377' | dd of=bad bs=1 seek="$at" conv=notrunc status=none
 	for command in report stat "merge -o merged"; do

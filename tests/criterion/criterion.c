@@ -3,7 +3,7 @@
  * [--list] [--filter PATTERN]
  *
  * Runs the tests that were linked with it, one after another, each in a process of its own, or those whose
- * SUITE/NAME matches PATTERN. What a test says goes through memory that it shares with this program, since
+ * SUITE/NAME matches PATTERN. COVBUF_TEST_SLOWNESS=N says that they may take N times as long. What a test says goes through memory that it shares with this program, since
  * a test may close all that it has open. Exits with 0 if none failed and one at least ran to its end.
  */
 #include <errno.h>
@@ -113,6 +113,7 @@ void cr_skip(const char *format, ...)
 static struct cr_options options_of(const struct cr_test *test)
 {
 	struct cr_options options = test->options;
+	const char *slowness = getenv("COVBUF_TEST_SLOWNESS");
 
 	for (const struct cr_test *suite = suites; suite; suite = suite->next) {
 		if (strcmp(suite->suite, test->suite))
@@ -124,6 +125,8 @@ static struct cr_options options_of(const struct cr_test *test)
 	}
 	if (!options.timeout)
 		options.timeout = DEFAULT_TIMEOUT;
+	if (slowness && atof(slowness) > 1)
+		options.timeout *= atof(slowness);
 	return options;
 }
 

@@ -24,9 +24,9 @@ $CC -O2 -g -I"$COVBUF_SOURCE/include" -c "$src/record.c" -o record.o
 	-Wl,--no-whole-archive "${engine[@]}" -o program
 
 objdump -d --no-show-raw-insn program > listing
-if grep -E '\s(call|bl)\s.*__sanitizer_cov' listing | grep -qv '_init>'; then
+if grep -E '\s(call|bl)\s.*__sanitizer_cov' listing | grep -qv '_init[+>]'; then
 	echo "not ok no callback is called"
-	grep -E '\s(call|bl)\s.*__sanitizer_cov' listing | grep -v '_init>' | head -3
+	grep -E '\s(call|bl)\s.*__sanitizer_cov' listing | grep -v '_init[+>]' | head -3
 	exit 1
 fi
 echo "ok no callback is called; $(grep -cE '\s(call|bl)\s.*covbuf_append_slow' listing) calls of the slow half"
@@ -62,7 +62,7 @@ if [ -e "$image" ]; then
 		-Wl,--no-whole-archive -o libworkload.so
 	$CC record.o -o linked -L. -lworkload -Wl,-rpath,"$dir" "${engine[@]}"
 	$CC -O2 -g -DOPENER -I"$COVBUF_SOURCE/include" "$src/record.c" -o opener "${engine[@]}"
-	if objdump -d --no-show-raw-insn libworkload.so | grep -E '\s(call|bl)\s.*__sanitizer_cov' | grep -v '_init>'; then
+	if objdump -d --no-show-raw-insn libworkload.so | grep -E '\s(call|bl)\s.*__sanitizer_cov' | grep -v '_init[+>]'; then
 		echo "not ok library: no callback is called"
 		exit 1
 	fi
