@@ -13,7 +13,7 @@
 #include <cstring>
 
 extern "C" {
-extern char __start_covb_shared[], __stop_covb_shared[], __start_covb_handed[], __stop_covb_handed[];
+extern char __executable_start[], __start_covb_shared[], __stop_covb_shared[], __start_covb_handed[], __stop_covb_handed[];
 }
 
 namespace {
@@ -121,7 +121,7 @@ const char *describe(const origin &from, char *text, size_t bytes)
 	if (from.site)
 		std::snprintf(text, bytes, "%s:%u", from.site->file, from.site->line);
 	else
-		std::snprintf(text, bytes, "pc %p", from.pc);
+		std::snprintf(text, bytes, "%#lx", (unsigned long)((const char *)from.pc - __executable_start) - 1);
 	return text;
 }
 

@@ -4,6 +4,7 @@
  *
  *   --executions N   of each scenario, or a multiple where it needs more (10000)
  *   --seed N         begin with this one
+ *   --bound N        all executions with so many switches between threads that can go on; takes its time
  *   --mutants FILE   weaken each order in turn: a scenario must fail, or FILE must say why none does
  *   --weaken PLACE   weaken one, as --places prints it
  *   --only TEXT      of the places those that have this in their name
@@ -25,6 +26,7 @@ extern const covb_model_scenario *const __start_covb_scenarios[], *const __stop_
 }
 
 static unsigned long executions = 10000, seed;
+static unsigned bound;
 static bool history;
 static std::vector<std::string> names;
 
@@ -70,6 +72,13 @@ void covb_model_unlock()
 
 typedef burst_scheduler<COVB_MODEL_NR_THREADS> scheduler_t;
 
+static rl::test_result_e search(rl::test_params &params, std::ostream &state, bool again)
+{
+	if (bound)
+		return rl::run_test<suite, rl::context_bound_scheduler<COVB_MODEL_NR_THREADS> >(params, state, again);
+	return rl::run_test<suite, scheduler_t>(params, state, again);
+}
+
 verdict run(const covb_model_scenario *scenario, unsigned part)
 {
 	unsigned long n = executions * (scenario->times ? scenario->times : 1) / part + 1;
@@ -79,14 +88,16 @@ verdict run(const covb_model_scenario *scenario, unsigned part)
 	verdict v;
 
 	current = scenario;
-	params.search_type = rl::random_scheduler_type;
+	params.search_type = bound ? rl::fair_context_bound_scheduler_type : rl::random_scheduler_type;
+	params.context_bound = bound;
 	params.iteration_count = seed + n;
 	params.execution_depth_limit = 20000;
 	params.output_stream = &out;
 	params.progress_stream = &out;
 	std::snprintf(first, sizeof(first), "%lu ", seed + 1);
-	params.initial_state = first;
-	rl::test_result_e result = rl::run_test<suite, scheduler_t>(params, state, false);
+	if (!bound)
+		params.initial_state = first;
+	rl::test_result_e result = search(params, state, false);
 	v.ok = result == rl::test_result_success;
 	v.executions = params.stop_iteration - seed;
 	if (v.ok)
@@ -97,7 +108,7 @@ verdict run(const covb_model_scenario *scenario, unsigned part)
 		params.initial_state = state.str();
 		params.collect_history = true;
 		params.output_stream = &std::cout;
-		rl::run_test<suite, scheduler_t>(params, out, true);
+		search(params, out, true);
 	}
 	return v;
 }
@@ -192,6 +203,8 @@ int main(int argc, char **argv)
 			seed = std::strtoul(argv[++i], NULL, 0);
 		else if (option == "--mutants")
 			exceptions = argv[++i];
+		else if (option == "--bound")
+			bound = (unsigned)std::strtoul(argv[++i], NULL, 0);
 		else if (option == "--only")
 			only = argv[++i];
 		else if (option != "--weaken")
