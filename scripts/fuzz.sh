@@ -108,7 +108,7 @@ minimise() {
 		to=$top/tests/fuzz/corpus/$target
 		mkdir -p "$dir/minimal/$target" "$dir/corpus/$target" "$to"
 		rm -f "$dir/minimal/$target"/*
-		fuzz "$dir/build" "$target" -set_cover_merge=1 "$dir/minimal/$target" "$to" "$dir/corpus/$target"
+		fuzz "$dir/build" "$target" -set_cover_merge=1 -use_counters=0 "$dir/minimal/$target" "$to" "$dir/corpus/$target"
 		rm -f "$to"/*
 		cp "$dir/minimal/$target"/* "$to/"
 		echo "$target: $(find "$to" -type f | wc -l) inputs, $(cat "$to"/* | wc -c) bytes"
