@@ -31,40 +31,29 @@ build_tree() {
 		death_inject $units >"$work/log" 2>&1
 }
 
-# Death at an instruction, at a part of them. Prints the test that failed.
-find_by_death() {
-	local arguments
-	for arguments in "consumer --limit 60" "follower --limit 200" "maker --limit 80" "inject --limit 6" \
-		"engine --limit 90 --seconds 5"; do
-		# shellcheck disable=SC2086
-		timeout 300 "$build/tests/death/death_"$arguments --seed 5 >"$work/out" 2>&1
-		case $? in 0 | 77) ;; *) echo "death_${arguments%% *}"; return 0 ;; esac
-	done
-	return 1
-}
+# A patch may say what shows it, in a line "PROGRAM: OPTION|ARGUMENT|...": step_inside, or one of death_*.
+shown_by() { sed -nE '/^--- /q; /^(step_inside|death_[a-z]+): /p' "$1"; }
 
-# A patch may say which operations step_inside has to interrupt at each of their instructions: in a line
-# "step_inside: OPTION|ARGUMENT|...". Prints the test that failed.
-find_by_step() { # NAME
-	local options
-	mapfile -t options < <(sed -n 's/^step_inside: //p' "$top/tests/mutants/$1.patch" 2>/dev/null | tr '|' '\n')
-	[ ${#options[@]} -gt 0 ] || return 1
-	timeout 300 "$build/tests/step/step_inside" "${options[@]}" >"$work/out" 2>&1
+run_shown() { # PROGRAM: OPTION|ARGUMENT|...: prints the test if it failed
+	local program=${1%%: *} options
+	mapfile -t options < <(tr '|' '\n' <<<"${1#*: }")
+	timeout 300 "$build/tests/${program%%_*}/$program" "${options[@]}" >"$work/out" 2>&1
 	case $? in 0 | 77) return 1 ;; esac
-	echo "step_inside ${options[*]}"
+	echo "$program ${options[*]}"
 }
 
 # Prints the test that failed.
-find_it() { # NAME: death-* are for the tests of death
-	find_by_step "$1" && return 0
+find_it() { # [PATCH]
+	local shown
+	shown=${1:+$(shown_by "$1")}
+	if [ -n "$shown" ]; then
+		run_shown "$shown"
+		return
+	fi
 	for unit in $units; do
 		[ -x "$build/tests/unit/$unit" ] || continue
 		timeout 20 "$build/tests/unit/$unit" >"$work/out" 2>&1 || { echo "$unit"; return 0; }
 	done
-	if [[ $1 = death-* ]]; then
-		find_by_death
-		return
-	fi
 	for round in 1 2 3; do
 		timeout 60 "$build/tests/step/step_inside" --seconds 6 --seed "$((round * 7919))" >"$work/out" 2>&1
 		case $? in 0 | 77) ;; *) echo step_inside; return 0 ;; esac
@@ -79,7 +68,15 @@ find_it() { # NAME: death-* are for the tests of death
 copy_tree
 cmake -S "$tree" -B "$build" -G Ninja -DCOVBUF_BENCH=OFF >/dev/null || exit 2
 build_tree || { tail -n 20 "$work/log"; exit 2; }
-if broken=$(find_it death-none || find_it none); then
+find_broken() {
+	local shown
+	find_it && return
+	while read -r shown; do
+		run_shown "$shown" </dev/null && return
+	done < <(for patch in "$top"/tests/mutants/*.patch; do shown_by "$patch"; done | sort -u)
+	return 1
+}
+if broken=$(find_broken); then
 	echo "without a mutant $broken fails"
 	tail -n 5 "$work/out"
 	exit 1
@@ -97,7 +94,7 @@ for name; do
 	if ! build_tree; then
 		survivors+=("$name (does not build)")
 		echo "$name: does not build"
-	elif found=$(find_it "$name"); then
+	elif found=$(find_it "$patch"); then
 		echo "$name: found by $found in $((SECONDS - started)) s"
 	else
 		survivors+=("$name")
