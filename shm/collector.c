@@ -225,8 +225,8 @@ static void queue_one_again(struct covb_drain *d, uint32_t owner, struct covb_ta
 /* Put areas taken[0..nr) back, so that the newest is on top again. */
 static void queue_again(struct covb_drain *d, uint32_t owner, uint32_t nr)
 {
-	while (nr--)
-		queue_one_again(d, owner, &d->taken[nr]);
+	while (nr)
+		queue_one_again(d, owner, &d->taken[--nr]);
 }
 
 int covb_drain_queue(struct covb_drain *d, uint32_t owner)
