@@ -571,6 +571,6 @@ const struct handler handlers[] = {
 	{ "raw records", body_raw, 0 },
 	{ "fill what is there", fill, 0 },
 	{ "consume", consume, HANDLER_DRAINS },
-	{ "look", look, 0 },
+	{ "look", look, HANDLER_LOOKS },
 };
 const uint32_t nr_handlers = sizeof(handlers) / sizeof(handlers[0]);

@@ -110,6 +110,7 @@ struct handler {
 };
 
 #define HANDLER_DRAINS 1u /* plays the consumer, of which there is one */
+#define HANDLER_LOOKS 2u  /* plays an observer */
 
 extern const struct handler handlers[];
 extern const uint32_t nr_handlers;

@@ -146,6 +146,23 @@ static void first_level(uint32_t turn, uint32_t stride)
 	}
 }
 
+/* Each instruction of an append by whoever reads its area meanwhile. */
+static void read_appends(void)
+{
+	for (uint32_t o = 0; o < nr_operations; o++) {
+		struct body *body = &run.operation[o];
+		const struct covbuf_owner_options *kind = &kinds[operations[o].kind % NR_KINDS];
+
+		for (uint32_t h = 0; h < nr_handlers && is_wanted(o) && (operations[o].flags & OP_SHORT); h++) {
+			const bool reads = kind->kind == COVBUF_RING ? handlers[h].flags & HANDLER_DRAINS :
+					   kind->mode == COVBUF_MODE_CMP ? handlers[h].flags & HANDLER_LOOKS : false;
+
+			for (uint32_t at = 0; at < body->trace.nr && reads && !is_over(); at++)
+				try_one(&operations[o], &(struct interruption){ body, at, &handlers[h] }, NULL);
+		}
+	}
+}
+
 /* Each instruction of the hot path by each of a handler. */
 static void hot_pairs(uint32_t o, uint32_t h)
 {
@@ -304,11 +321,13 @@ int main(int argc, char **argv)
 	}
 	if (run.seconds) {
 		run.end_ns = now_ns() + run.seconds * 1000000000ull;
+		read_appends();
 		first_level(below(nr_handlers), 8);
 		second_level(OP_SHORT, 800);
 		at_random();
 		return report();
 	}
+	read_appends();
 	for (uint32_t turn = 0, of = run.is_long ? nr_handlers : run.turns ? run.turns : 4; turn < of; turn++)
 		first_level(turn * nr_handlers / of, 1);
 	if (run.turns)

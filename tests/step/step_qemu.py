@@ -33,7 +33,7 @@ SIGUSR1, SIGUSR2, SIGTRAP = 30, 31, 5
 MARKS = ("mark_ready", "mark_begin", "mark_end", "mark_pause", "mark_resume")
 OP_HOT, OP_DRAINS, HANDLER_DRAINS = 16, 2, 1
 WORTH_IT = ["append", "append cmp", "append to a ring", "append cmp to a ring", "append once in a process",
-            "append and grow", "start", "stop", "take and give", "enable", "disable", "reset", "remote enable"]
+            "append to a full area", "append and grow", "start", "stop", "take and give", "enable", "disable", "reset", "remote enable"]
 
 
 class Stub:
@@ -289,6 +289,7 @@ def main():
         if not shutil.which(tool):
             print("step_qemu.py: there is no %s (Debian: qemu-user, binutils-powerpc64le-linux-gnu)" % tool)
             return 77
+    os.environ.pop("LD_PRELOAD", None)  # what lets other tests execute programs of both machines
     started = time.time()
     print("seed %d" % o.seed)
     target = Target(o)
