@@ -14,8 +14,8 @@ not name has no full fence (x86-64: mfence). Pieces that a compiler splits off a
 
 TABLE has lines 'FUNCTION | CELL | CELL...', of which the first names the columns and '#' begins a comment. A cell
 is empty, or names instructions: 'lwsync 2*pair'. 'no' is for a function that this compiler has no code of.
---named looks at no others. --print prints what all functions of the objects have. --update writes what the named ones have into TABLE, for
-'git diff' to show. Status: 0 as TABLE says, 1 not, 2 usage.
+--named looks at no others. --print prints what all functions of the objects have. --update writes what the named
+ones have into TABLE, for 'git diff' to show. Status: 0 as TABLE says, 1 not, 2 usage.
 """
 import collections
 import re

@@ -54,7 +54,10 @@ for machine in "${machines[@]}"; do
 		while read -r nr pattern flag; do
 			patterns[$nr]+="$pattern "
 			flags[$nr]+="$flag "
-			[ -z "$each" ] || { number=$((number + 1)) patterns[$number.each]=$pattern flags[$number.each]=$flag; }
+			[ -n "$each" ] || continue
+			number=$((number + 1))
+			patterns[$number.each]=$pattern
+			flags[$number.each]=$flag
 		done < <(kinds "$machine" "$compiler")
 		for nr in $(printf '%s\n' "${!flags[@]}" | sort -V); do
 			read -ra list <<< "${flags[$nr]}"

@@ -26,7 +26,8 @@ powerpc64le-linux-gnu-gcc --sysroot="$sysroot" -std=gnu11 -O2 -Wall -Wextra -no-
 	-I"$here/../../include" "$here/paths.c" -o "$work/paths" \
 	-Wl,--whole-archive "$callbacks" -Wl,--no-whole-archive "$library" \
 	-lurcu -lpthread -lm -ldl -Wl,--wrap=pthread_create,--wrap=_Fork
-read -r address bytes < <(powerpc64le-linux-gnu-objdump -h -j .text "$work/paths" | awk '$2 == ".text" { print $4, $3 }')
+read -r address bytes < <(powerpc64le-linux-gnu-objdump -h -j .text "$work/paths" |
+	awk '$2 == ".text" { print $4, $3 }')
 timeout 600 qemu-ppc64le -cpu power9 -L "$sysroot" -singlestep -d exec,nochain -dfilter "0x$address+0x$bytes" \
 	-D "$work/log" "$work/paths" || { echo "$me: the program ended with status $?" >&2; exit 1; }
 "$here/paths.py" "$work/paths" < "$work/log"

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # seeded.sh MACHINE...
 #
-# Whether the checkers find what is wrong and nothing else: each rule that broken.c breaks, each kind of instrumentation,
-# and the project's own headers with an order or an attribute taken away. MACHINE is x86-64 or ppc64le. Status 77: a
-# cross compiler or what it needs is not there.
+# Whether the checkers find what is wrong and nothing else: each rule that broken.c breaks, each kind of
+# instrumentation, and the project's own headers with an order or an attribute taken away. MACHINE is x86-64 or
+# ppc64le. Status 77: a cross compiler or what it needs is not there.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -77,11 +77,11 @@ mutant() { # NAME MACHINE COMPILER FILE FROM TO CHECK... -- FLAG...
 }
 
 mutants() { # MACHINE COMPILER
-	local at=seeded/$1/$2 barriers=("$here/check_barriers.py" --named) noinstr=("$here/check_noinstr.py" "$work/inlined.rules")
+	local at=seeded/$1/$2 noinstr=("$here/check_noinstr.py" "$work/inlined.rules")
+	local barriers=("$here/check_barriers.py" --named "$work/inlined.table" "$1 $2")
 	# of the table, what consumer.c has, as it is before the change
 	grep -E '^function|^inlined_' "$here/barriers.table" > "$work/inlined.table"
-	{ grep -E '^root inlined_' "$here/userspace.rules"; grep -E '^allow' "$here/callbacks.rules"; } > "$work/inlined.rules"
-	barriers+=("$work/inlined.table" "$1 $2")
+	cat "$here/userspace.rules" "$here/callbacks.rules" | grep -E '^(root inlined_|allow)' > "$work/inlined.rules"
 	mutant "$at/order_too_strong" "$1" "$2" libcovbuf/core/queue.h 'covb_store(&areas\[i\].next' \
 		'covb_xchg_acquire(\&areas[i].next' "${barriers[@]}" --
 	if [ "$1" = ppc64le ]; then
@@ -105,8 +105,9 @@ for machine in "${machines[@]}"; do
 		at=seeded/$machine/$compiler
 		build "$work/broken.o" "$machine" "$compiler" "$here/broken.c"
 		"$here/check_noinstr.py" "$here/broken.rules" "$work/broken.o" > "$work/found" && : > "$work/found"
-		expect "$at/noinstr_rules" "$work/found" "broken_call:leaves: to outside" "broken_tail:leaves: to outside" \
-			"broken_memcpy:leaves: to memcpy" "broken_pointer:indirect" "broken_pointer_tail:indirect" \
+		expect "$at/noinstr_rules" "$work/found" "broken_call:leaves: to outside" \
+			"broken_tail:leaves: to outside" "broken_memcpy:leaves: to memcpy" \
+			"broken_pointer:indirect" "broken_pointer_tail:indirect" \
 			"broken_tls:(dynamic TLS|instrumented: __tls_get_addr)" "missing:broken_missing"
 		"$here/check_barriers.py" "$here/broken.table" "$machine $compiler" "$work/broken.o" > "$work/found" &&
 			: > "$work/found"
@@ -116,10 +117,12 @@ for machine in "${machines[@]}"; do
 		while read -r _ pattern flag; do
 			read -ra list <<< "$flag"
 			build "$work/broken.o" "$machine" "$compiler" "$here/broken.c" "${list[@]}"
-			"$here/check_noinstr.py" "$here/broken.rules" "$work/broken.o" > "$work/found" && : > "$work/found"
-			grep -vE ': (broken_(call|tail|memcpy|pointer|pointer_tail|tls): |broken_plain(\.[a-z0-9.]+)?: )|^missing: ' "$work/found" \
-				> "$work/why" || :
-			grep -qE "broken_plain: $pattern" "$work/found" || echo "broken_plain() has no $pattern" >> "$work/why"
+			"$here/check_noinstr.py" "$here/broken.rules" "$work/broken.o" > "$work/found" &&
+				: > "$work/found"
+			others='broken_(call|tail|memcpy|pointer|pointer_tail|tls)'
+			grep -vE ": ($others|broken_plain(\.[a-z0-9.]+)?): |^missing: " "$work/found" > "$work/why" || :
+			grep -qE "broken_plain: $pattern" "$work/found" ||
+				echo "broken_plain() has no $pattern" >> "$work/why"
 			if [ -s "$work/why" ]; then kind='not ok'; else kind=ok; fi
 			verdict "$kind" "$at/kind/$pattern${list[*]: -1}" "$work/why"
 		done < <(kinds "$machine" "$compiler")
