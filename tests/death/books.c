@@ -73,7 +73,7 @@ static bool stamp_next(enum books_process process, uint32_t level, uint64_t *pc)
 {
 	const struct stamp stamp = {
 		.thread = process, .level = level, .round = books->round,
-		.number = books->made[process][level].begun,
+		.section = books->made[process][level].section, .number = books->made[process][level].begun,
 	};
 
 	*pc = stamp_make(&stamp);
@@ -136,6 +136,23 @@ void books_emit_unborn(enum books_process process, uint32_t level)
 	end(process, level);
 }
 
+uint32_t books_enter(enum books_process process, uint32_t level, covbuf_token token)
+{
+	struct books_made *made = &books->made[process][level];
+	uint32_t outer = made->section;
+
+	if (token && made->nr_sections + 1 < BOOKS_SECTIONS) {
+		made->token[++made->nr_sections] = token;
+		made->section = made->nr_sections;
+	}
+	return outer;
+}
+
+void books_leave(enum books_process process, uint32_t level, uint32_t outer)
+{
+	books->made[process][level].section = outer;
+}
+
 /* ---- finding --------------------------------------------------------------------------------- */
 
 void books_forget(struct books_found *found)
@@ -182,11 +199,21 @@ static bool note_number(struct books_found *found, uint32_t process, uint32_t le
 	return false;
 }
 
+static uint64_t token_of(const struct stamp *s)
+{
+	return s->section < BOOKS_SECTIONS ? books->made[s->thread][s->level].token[s->section] : 0;
+}
+
 void books_note(struct books_found *found, const uint64_t *record, uint32_t mode, uint64_t token, uint32_t serial)
 {
 	struct stamp s;
 
-	if (!read_stamp(record, mode, &s) || !note_number(found, s.thread, s.level, s.number))
+	if (!read_stamp(record, mode, &s))
+		return;
+	if (token && s.section && token_of(&s) != token)
+		books_fail("number %u of level %u is not in its section, but in that of %#lx", s.number, s.level,
+			   token);
+	if (!note_number(found, s.thread, s.level, s.number))
 		return;
 	found->again++;
 	found->first_again = record[mode == COVBUF_MODE_CMP ? 3 : 0];
@@ -224,13 +251,14 @@ static void check_order(struct books_found *found, uint64_t pc, uint64_t token)
 int books_note_batch(const struct covbuf_batch *batch, void *arg)
 {
 	struct books_found *found = arg;
+	uint64_t token = batch->kind == COVBUF_COUNTED ? 0 : batch->token;
 	uint64_t step = batch->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
 
 	for (uint64_t i = 0; i + step <= batch->nr_words; i += step)
 		if (is_record(batch->words[i + step - 1])) {
 			if (batch->kind == COVBUF_RING)
 				check_order(found, batch->words[i + step - 1], batch->token);
-			books_note(found, &batch->words[i], batch->mode, batch->token, batch->serial);
+			books_note(found, &batch->words[i], batch->mode, token, batch->serial);
 		}
 	return 0;
 }

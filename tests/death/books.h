@@ -14,12 +14,15 @@
 #include "tests/stress/stamp.h"
 
 #define BOOKS_LEVELS 3
+#define BOOKS_SECTIONS 64   /* likewise; the first is none */
 #define BOOKS_NUMBERS 32768 /* records of one process at one level */
 
 enum books_process { VICTIM, CHILD, SUCCESSOR, BOOKS_PROCESSES };
 
 struct books_made {
 	uint32_t begun, done;
+	uint32_t section, nr_sections; /* that it is in; those there were */
+	uint64_t token[BOOKS_SECTIONS];
 };
 
 /* Shared between the judge and those who make records. */
@@ -63,9 +66,13 @@ void books_emit_many(enum books_process process, uint32_t level, uint32_t n);
 bool books_emit_site(enum books_process process, uint32_t level, uint32_t *mark);
 void books_emit_unborn(enum books_process process, uint32_t level);
 
+/* What is made from here on is in this section's areas only, until it is left for the outer one, which is returned. */
+uint32_t books_enter(enum books_process process, uint32_t level, covbuf_token token);
+void books_leave(enum books_process process, uint32_t level, uint32_t outer);
+
 void books_forget(struct books_found *found);
 
-/* Note a record that was found, as one word or four. token, serial: of the area. */
+/* Note a record that was found, as one word or four. token, serial: of the area; 0: not one section's. */
 void books_note(struct books_found *found, const uint64_t *record, uint32_t mode, uint64_t token, uint32_t serial);
 
 /* A covbuf_batch_fn; arg: struct books_found. */

@@ -86,7 +86,7 @@ void judge_lose_before(struct judge *judge)
 
 static int note_viewed(const struct covbuf_area *area, const uint64_t *record, void *found)
 {
-	books_note(found, record, area->mode, area->token, area->serial);
+	books_note(found, record, area->mode, area->kind == COVBUF_COUNTED ? 0 : area->token, area->serial);
 	return 0;
 }
 

@@ -32,20 +32,42 @@ static void emit_marked(void)
 	books_emit_site(victim.who, step_level(), &victim.marks[step_level()]);
 }
 
+/* A section, and the one that it was started in. */
+struct section {
+	covbuf_token token;
+	uint32_t outer;
+};
+
+static struct section start(uint32_t kind)
+{
+	struct section section = { .token = covbuf_remote_start(victim_handle(kind)) };
+
+	section.outer = books_enter(victim.who, step_level(), section.token);
+	return section;
+}
+
+static void end(struct section section)
+{
+	books_leave(victim.who, step_level(), section.outer);
+	covbuf_remote_stop(section.token);
+}
+
 static void section_of(uint32_t kind)
 {
-	covbuf_token token = covbuf_remote_start(victim_handle(kind));
+	struct section section = start(kind);
 
 	emit();
-	covbuf_remote_stop(token);
+	end(section);
 	emit();
 }
 
 static void pushed(uint32_t kind)
 {
 	covbuf_token token = covbuf_push(victim.owner[kind]);
+	uint32_t outer = books_enter(victim.who, step_level(), token);
 
 	emit();
+	books_leave(victim.who, step_level(), outer);
 	covbuf_pop(token);
 }
 
@@ -75,21 +97,21 @@ static void unknown_section(void)
 
 static void nested_sections(void)
 {
-	covbuf_token token = covbuf_remote_start(victim_handle(GROW));
+	struct section section = start(GROW);
 
 	section_of(CMP);
 	section_of(PLAIN);
-	covbuf_remote_stop(token);
+	end(section);
 }
 
 static void abandoned_section(void)
 {
-	covbuf_token token = covbuf_remote_start(victim_handle(PLAIN));
+	struct section section = start(PLAIN);
 
 	emit();
-	covbuf_remote_start(victim_handle(RING));
+	start(RING);
 	emit();
-	covbuf_remote_stop(token);
+	end(section);
 }
 
 static void unwound(void)
