@@ -3,8 +3,8 @@
  * What must be true of a segment after a process died in it, and what a new process makes of it.
  *
  *   an observer   sees every record whole, and what it sees is what the consumer then gets
- *   the consumer  gets each record once, in its own section; what was begun was found or counted, but for one record of each
- *                 level that was cut short
+ *   the consumer  gets each record once, in its own section's areas; what was begun was found or counted, but
+ *                 for one record of each level that was cut short
  *   the audit     leaves every area free, its words zero and its guard words there, and no process, context
  *                 or owner slot taken
  */
