@@ -89,7 +89,7 @@ build() { # NAME COMPILER C++-COMPILER FLAGS: a build counts as a test
 		-DCMAKE_C_FLAGS="$4" -DCMAKE_CXX_FLAGS="$4" -DCOVBUF_WERROR=ON -DCOVBUF_BENCH=OFF \
 		> "$dir/$name-configure.log" 2>&1 ||
 		{ tail -20 "$dir/$name-configure.log"; fail "configuring $name"; return 1; }
-	nice ninja -C "$dir/$name" > "$dir/$name-build.log" 2>&1 ||
+	ninja -C "$dir/$name" > "$dir/$name-build.log" 2>&1 ||
 		{ grep -A 20 FAILED "$dir/$name-build.log" | head -60; fail "building $name"; return 1; }
 	passed=$((passed + 1))
 }
@@ -116,18 +116,35 @@ count() { # FILE NAME: adds what ctest wrote, and says what failed and what was 
 	done <<< "$lines"
 }
 
+emulate() { # CPU: for what is executed from here on
+	export COVBUF_EMULATED=1 COVBUF_TEST_SLOWNESS=5 QEMU_CPU=$1 QEMU_LD_PREFIX=$sysroot
+	# shellcheck disable=SC2016 # the dynamic linker replaces $LIB
+	export LD_PRELOAD=$dir'/preload/$LIB/preload.so'
+}
+
 run() { # NAME CPU TESTS: those of build NAME
 	local name=$1 cpu=$2 tests=$3
 	[ -e "$dir/$name/build.ninja" ] || return 0
 	step "$name's tests on $cpu"
 	rm -f "$dir/$name-$cpu.xml"
 	(
-		# shellcheck disable=SC2016 # the dynamic linker replaces $LIB
-		export COVBUF_EMULATED=1 COVBUF_TEST_SLOWNESS=5 QEMU_CPU=$cpu QEMU_LD_PREFIX=$sysroot LD_PRELOAD=$dir'/preload/$LIB/preload.so'
-		exec nice ctest --test-dir "$dir/$name" -j "$jobs" --timeout 900 --output-on-failure --no-tests=error \
+		emulate "$cpu"
+		exec ctest --test-dir "$dir/$name" -j "$jobs" --timeout 900 --output-on-failure --no-tests=error \
 			--test-output-size-passed 20000 --output-junit "$dir/$name-$cpu.xml" -R "$tests" 2>&1
 	) | grep --line-buffered -vE '^ *Start +[0-9]+:|target signal [0-9]+ .* core dumped$'
 	count "$dir/$name-$cpu.xml" "$name on $cpu"
+}
+
+stress() { # NAME CPU: a minute each
+	local program
+	for program in stress_engine kill_storm; do
+		step "$1's $program on $2"
+		if (emulate "$2"; "$dir/$1/tests/stress/$program" --seconds 60); then
+			passed=$((passed + 1))
+		else
+			fail "$1's $program on $2, at length"
+		fi
+	done
 }
 
 units='^(unit/|stress/)'
@@ -137,8 +154,10 @@ COVB_POWER_CPU='' build clang clang-19 clang++-19 -mcpu=power10
 if [ -n "$long" ]; then
 	for cpu in power8 power9 power10; do
 		run gcc $cpu "$only"
+		stress gcc $cpu
 	done
 	COVB_POWER_CPU='' run clang power10 "$only"
+	stress clang power10
 else
 	run gcc power9 "$only"
 	run gcc power8 "$units"
