@@ -95,9 +95,13 @@ void covb_model_attach(uint32_t nr_areas)
 
 	open_segment(&covb_segment);
 	for (uint32_t i = 0; i <= COVB_MODEL_NR_THREADS; i++) {
+#if COVB_PLAT_COUNTED
+		covb_context_shut(&contexts[i]);
+#else
 		contexts[i].cursor[COVBUF_MODE_PC] = (uint64_t *)(uintptr_t)covb_unborn_words;
 		contexts[i].cursor[COVBUF_MODE_CMP] = (uint64_t *)(uintptr_t)covb_unborn_words;
 		contexts[i].epoch = COVBUF_EPOCH_NONE;
+#endif
 	}
 	e->base = covb_segment.base;
 	e->limit_bytes = sizeof(memory);
@@ -169,6 +173,17 @@ struct covbuf_context *covbuf_context(void)
 	return &contexts[covb_model_thread()];
 }
 
+#if COVB_PLAT_COUNTED
+uint64_t *covb_plat_target_alloc(uint64_t nr_words)
+{
+	return covb_plat_zalloc(nr_words * sizeof(uint64_t));
+}
+
+void covb_plat_target_free(uint64_t *words)
+{
+	(void)words;
+}
+#else
 bool covbuf_append_slow_pc(uint64_t *slot, uint64_t pc)
 {
 	return covb_append_slow_pc(slot, pc);
@@ -178,6 +193,7 @@ bool covbuf_append_slow_cmp(uint64_t *slot, uint64_t type, uint64_t arg1, uint64
 {
 	return covb_append_slow_cmp(slot, type, arg1, arg2, pc);
 }
+#endif
 
 uint64_t *covb_plat_locate(uint64_t offset_bytes, uint64_t bytes)
 {
