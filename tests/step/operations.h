@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What is interrupted: each operation of the engine in a state that leads it down one of its paths, and the books that must
- * balance afterwards, to the record:
+ * What is interrupted: each operation of the engine in a state that leads it down one of its paths, and the
+ * books that must balance afterwards, to the record:
  *
  *   I1  emitted = found + lost
  *   I2  what is found was emitted, once, and is whole

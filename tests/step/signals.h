@@ -27,7 +27,10 @@ struct step_result {
 extern volatile struct step_request step_request;
 extern volatile struct step_result step_result;
 
-/* Where the driver finds the program: of the operation, what is between begin and end; not what is between pause and resume. */
+/*
+ * Where the driver finds the program. What is stepped is between begin and end, and not between pause and
+ * resume.
+ */
 void mark_ready(void);
 void mark_begin(void);
 void mark_end(void);

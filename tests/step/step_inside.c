@@ -10,9 +10,9 @@
  *
  * Four handlers take turns at the instructions; of pairs, all of the hot path are tried with a record and with
  * a section, and a sample of the others. --long: all handlers everywhere and in all pairs of the hot path, and
- * larger samples; an hour. --seconds N: for so long, a sample of everything, then pairs at random. --turns N:
- * the first level only, N handlers at each instruction. --only TEXT: operations whose name has it. --hits
- * FILE: writes which instructions were interrupted, for coverage.py.
+ * larger samples; an hour, or --seconds N of it. --seconds N alone: a sample of everything, then pairs at
+ * random. --turns N: the first level only, N handlers at each instruction. --only TEXT: operations whose name
+ * has it. --hits FILE: writes which instructions were interrupted, for coverage.py.
  *
  * x86-64 only: exits with 77 elsewhere.
  */
@@ -292,7 +292,7 @@ static void parse(int argc, char **argv)
 		else if (!strcmp(argv[i], "--hits") && i + 1 < argc)
 			run.hits = argv[++i];
 		else {
-			fputs("usage: step_inside [--seed N] [--seconds N | --turns N | --long] [--only TEXT] [--hits FILE]\n", stderr);
+			fputs("usage: step_inside [--seed N] [--seconds N] [--turns N | --long] [--only TEXT] [--hits FILE]\n", stderr);
 			exit(2);
 		}
 	}
@@ -319,8 +319,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "cannot begin: %s\n", strerror(-err));
 		return 2;
 	}
-	if (run.seconds) {
+	if (run.seconds)
 		run.end_ns = now_ns() + run.seconds * 1000000000ull;
+	if (run.seconds && !run.is_long) {
 		read_appends();
 		first_level(below(nr_handlers), 8);
 		second_level(OP_SHORT, 800);

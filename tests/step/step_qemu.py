@@ -33,7 +33,8 @@ SIGUSR1, SIGUSR2, SIGTRAP = 30, 31, 5
 MARKS = ("mark_ready", "mark_begin", "mark_end", "mark_pause", "mark_resume")
 OP_HOT, OP_DRAINS, HANDLER_DRAINS = 16, 2, 1
 WORTH_IT = ["append", "append cmp", "append to a ring", "append cmp to a ring", "append once in a process",
-            "append to a full area", "append and grow", "start", "stop", "take and give", "enable", "disable", "reset", "remote enable"]
+            "append to a full area", "append and grow", "start", "stop", "take and give", "enable", "disable",
+            "reset", "remote enable"]
 
 
 class Stub:
@@ -155,7 +156,7 @@ class Target:
         return merged
 
     def record(self, wanted):
-        """The instructions of operations, by number, in the order in which they first come. Handlers are behind them."""
+        """The instructions of operations, by number, as they first come. Handlers are behind the operations."""
         ways = []
         with tempfile.NamedTemporaryFile(prefix="step-qemu-", mode="r") as log:
             filters = ",".join("%#x..%#x" % (a, e - 1) for a, e in self.ranges())
