@@ -131,7 +131,10 @@ int stream_create(const char *path, bool force, struct covbuf_segment *segment, 
 	header.created_ns = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
 	write_bytes(stream, &header, sizeof(header));
 	*out = stream;
-	return stream->failed ? -EIO : 0;
+	if (!stream->failed)
+		return 0;
+	unlink(path); /* it has nothing in it, and would be in the way the next time */
+	return -EIO;
 }
 
 /* A difference: small ones of either sign in few bytes. */
