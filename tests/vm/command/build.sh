@@ -24,9 +24,11 @@ if [ -z "$command" ]; then
 	for tool in cmake ninja "${tools}g++"; do
 		command -v "$tool" > /dev/null || unable "$tool is missing, to build covbuf with"
 	done
-	mkdir -p "$cache/$name"
+	mkdir -p "$cache"
 	exec 9> "$cache/$name.lock"
 	flock 9
+	# Another tree may have the same cache.
+	grep -qsxF "CMAKE_HOME_DIRECTORY:INTERNAL=$top" "$cache/$name/CMakeCache.txt" || rm -rf "${cache:?}/$name"
 	{
 		cmake -S "$top" -B "$cache/$name" -G Ninja "${cross[@]}" -DCOVBUF_TESTS=OFF -DCOVBUF_BENCH=OFF &&
 			ninja -C "$cache/$name" tools/covbuf
