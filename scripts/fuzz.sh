@@ -16,6 +16,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 dir=$top/build-fuzz
 seconds=10
 what=run
+findings=
 targets=()
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -41,6 +42,7 @@ for target in "${targets[@]}"; do
 done
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
+findings=$dir/findings
 
 # 77, where there is no clang or no libFuzzer.
 check_clang() {
@@ -74,15 +76,15 @@ fuzz() { # BUILD TARGET OPTION...: in the background's own time limit; libFuzzer
 	local from=$1 target=$2 log
 	shift 2
 	log=$dir/$target.log
-	timeout $((seconds + 120)) "$from/tests/fuzz/fuzz_$target" -max_len=4096 -timeout=60 -rss_limit_mb=1024 \
-		-dict="$top/tests/fuzz/fuzz.dict" -print_final_stats=1 -artifact_prefix="$dir/findings/$target-" "$@" > "$log" 2>&1
+	timeout $((seconds + 600)) "$from/tests/fuzz/fuzz_$target" -max_len=4096 -timeout=60 -rss_limit_mb=1024 \
+		-dict="$top/tests/fuzz/fuzz.dict" -print_final_stats=1 -artifact_prefix="$findings/$target-" "$@" > "$log" 2>&1
 }
 
 run() { # TARGET: 0 if nothing was found
 	local target=$1 folders inputs
 	mapfile -t folders < <(stored "$target")
 	mapfile -t inputs < <(find /dev/null "${folders[@]}" -type f)
-	mkdir -p "$dir/corpus/$target" "$dir/findings"
+	mkdir -p "$dir/corpus/$target" "$findings"
 	if ! fuzz "$dir/build" "$target" "${inputs[@]}"; then
 		echo "$target: what is stored ends it:"
 		return 1
@@ -106,7 +108,7 @@ minimise() {
 	local target to
 	for target in "${targets[@]}"; do
 		to=$top/tests/fuzz/corpus/$target
-		mkdir -p "$dir/minimal/$target" "$dir/corpus/$target" "$to"
+		mkdir -p "$dir/minimal/$target" "$dir/corpus/$target" "$findings" "$to"
 		rm -f "$dir/minimal/$target"/*
 		fuzz "$dir/build" "$target" -set_cover_merge=1 -use_counters=0 "$dir/minimal/$target" "$to" "$dir/corpus/$target"
 		rm -f "$to"/*
@@ -125,6 +127,8 @@ copy_tree() {
 mutants() {
 	local patch name target found=0 missed=0
 	copy_tree
+	findings=$dir/mutants
+	mkdir -p "$findings"
 	for patch in "$top"/tests/fuzz/mutants/*.patch; do
 		name=$(basename "$patch" .patch)
 		target=$(sed -n 's/^target: //p' "$patch")
@@ -135,7 +139,6 @@ mutants() {
 			continue
 		fi
 		mapfile -t folders < <(stored "$target")
-		mkdir -p "$dir/findings"
 		if ! build "$dir/mutant" "$dir/mutant-build" "$target"; then
 			echo "$name: does not build"
 			missed=$((missed + 1))

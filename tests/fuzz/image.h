@@ -23,6 +23,9 @@
 #define NR_AREAS 6u	/* made; the directory has room for as many as the data, NR_PARTS */
 #define NR_PARTS 12u
 #define IMAGE_BYTES (NR_PARTS * PART)
+#define NR_TEMPLATES 4u
+#define SEQUENCE 5u	/* of the owners that are enabled */
+#define DEAD 2u		/* a process slot whose process is gone: it has no pid */
 
 /* What an input begins with. */
 struct input_head {
@@ -75,7 +78,8 @@ void image_changed(size_t nr_bytes);
 /* Where to read what is at an address of the library's. */
 const void *image_at(const void *address);
 
-/* What the image is without patches, for whoever makes seeds. */
+/* templates.c: what images are without patches. */
+void image_make_templates(void);
 const char *image_template(unsigned int number);
 
 /* A target's: what an input does. Two seconds of processor time are a finding, and so is a minute of any. */
