@@ -104,7 +104,7 @@ static bool allows(uint32_t o, uint32_t first)
 
 static void sig_at(uint32_t o, const struct path *path, uint32_t at, uint32_t first)
 {
-	if (!allows(o, first))
+	if (!allows(o, first) || path->turn[at] >= TURNS_MAX)
 		return;
 	begin(o, first, 0);
 	run.points++;
@@ -150,7 +150,7 @@ static void look_at(uint32_t o, const struct path *path, uint32_t at, uint32_t f
 		bool goes_on = tracee_step(&run.tracee, SIGUSR1);
 
 		observer_begin(&run.tracee, operations[o].flags & OP_SHORT);
-		for (; goes_on && !run.errors; goes_on = tracee_step(&run.tracee, 0)) {
+		for (; goes_on && !is_over(); goes_on = tracee_step(&run.tracee, 0)) {
 			run.errors += observer_look(&run.tracee);
 			run.looks++;
 		}

@@ -18,8 +18,6 @@
 
 #include "tracee.h"
 
-#define PASSES_MAX 4 /* of a breakpoint, before its turn */
-
 void tracee_die(const char *what)
 {
 	fprintf(stderr, "step_outside: %s\n", what);
@@ -144,14 +142,45 @@ void path_add(struct path *path, uint64_t address)
 	path->at[path->nr++] = address;
 }
 
+struct visit {
+	uint64_t address;
+	uint32_t n;
+};
+
+static int compare_visits(const void *a, const void *b)
+{
+	const struct visit *x = a, *y = b;
+
+	if (x->address != y->address)
+		return x->address < y->address ? -1 : 1;
+	return x->n < y->n ? -1 : x->n > y->n;
+}
+
+static void count_turns(struct path *path)
+{
+	struct visit *visits = malloc((path->nr + 1) * sizeof(*visits));
+
+	path->turn = realloc(path->turn, (path->nr + 1) * sizeof(*path->turn));
+	if (!visits || !path->turn)
+		tracee_die("no memory");
+	for (uint32_t i = 0; i < path->nr; i++)
+		visits[i] = (struct visit){ path->at[i], i };
+	qsort(visits, path->nr, sizeof(*visits), compare_visits);
+	for (uint32_t i = 0; i < path->nr; i++)
+		path->turn[visits[i].n] = i && visits[i].address == visits[i - 1].address ?
+						  path->turn[visits[i - 1].n] + 1 : 0;
+	free(visits);
+}
+
 void tracee_follow(struct tracee *t, struct path *path, bool (*until)(struct tracee *t, void *arg), void *arg)
 {
 	path->nr = 0;
 	do {
 		if (until && until(t, arg))
-			return;
+			break;
 		path_add(path, tracee_pc(t));
 	} while (tracee_step(t, 0));
+	count_turns(path);
 }
 
 /* ---- breakpoints ----------------------------------------------------------------------------- */
@@ -195,15 +224,6 @@ static bool run_to_address(struct tracee *t, uint64_t address)
 	return true;
 }
 
-static uint32_t count_before(const struct path *path, uint32_t n)
-{
-	uint32_t nr = 0;
-
-	for (uint32_t i = 0; i < n; i++)
-		nr += path->at[i] == path->at[n];
-	return nr;
-}
-
 /* One instruction. False: that was the last, and it stands at MARK_END. */
 static bool step_or_end(struct tracee *t)
 {
@@ -218,9 +238,9 @@ bool tracee_run_to(struct tracee *t, const struct path *path, uint32_t n)
 	uint32_t from = n, visits;
 
 	/* late turns of a loop: from what was there for one of the first times, by steps */
-	while (count_before(path, from) >= PASSES_MAX)
+	while (path->turn[from] >= TURNS_MAX)
 		from--;
-	visits = count_before(path, from) + 1 - (tracee_pc(t) == path->at[from]);
+	visits = path->turn[from] + 1 - (tracee_pc(t) == path->at[from]);
 	while (visits--) {
 		if (tracee_pc(t) == path->at[from] && !step_or_end(t))
 			return false;

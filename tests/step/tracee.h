@@ -20,11 +20,13 @@ struct tracee {
 	uint64_t mark[NR_MARKS], request, result, check;
 };
 
-/* Instructions that it went through, by address; those of libraries too. */
+/* Instructions that it went through, those of libraries too. Of loops, the first turns are worth coming in at. */
 struct path {
 	uint32_t nr, room;
-	uint64_t *at;
+	uint64_t *at;		/* addresses */
+	uint32_t *turn;		/* how often the same was there before; once the whole is known */
 };
+#define TURNS_MAX 4
 
 /* Start the program and run it to MARK_READY. 0; -EPERM: ptrace is not to be had here. */
 int tracee_start(struct tracee *t, const char *program);
