@@ -91,7 +91,7 @@ static void fork_a_child(void)
 	pid_t pid = fork();
 
 	if (!pid) {
-		alarm(50);
+		alarm(driver.patience_seconds);
 		problems = 0;
 		_exit(!attached ? 0 : follows() ? be_followed(has_owner) : be_off());
 	}

@@ -16,7 +16,7 @@
 
 #define POINTS_MAX 65536
 
-struct driver driver = { .limit = 250, .seconds = 15 };
+struct driver driver = { .limit = 250, .seconds = 15, .patience_seconds = 60 };
 
 static struct step_trace *recorded; /* shared */
 static uint64_t start_ns;
@@ -52,6 +52,8 @@ static void parse(int argc, char **argv)
 			driver.limit = (uint32_t)strtoul(argv[++i], NULL, 0);
 		else if (!strcmp(argv[i], "--seconds") && more)
 			driver.seconds = (uint32_t)strtoul(argv[++i], NULL, 0);
+		else if (!strcmp(argv[i], "--patience") && more)
+			driver.patience_seconds = (uint32_t)strtoul(argv[++i], NULL, 0);
 		else if (!strcmp(argv[i], "--only") && more)
 			driver.only = argv[++i];
 		else
@@ -130,7 +132,7 @@ bool driver_fork(pid_t *pid)
 {
 	*pid = fork();
 	if (!*pid)
-		alarm(60);
+		alarm(driver.patience_seconds);
 	return !*pid;
 }
 

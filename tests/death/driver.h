@@ -16,6 +16,7 @@ extern struct driver {
 	uint64_t seed, random;
 	uint32_t limit;		/* of points of one operation; UINT32_MAX: all */
 	uint32_t seconds;
+	uint32_t patience_seconds; /* that a process has */
 	const char *only;	/* what has this in its name */
 	uint32_t rounds;
 	uint64_t kills, survived;
@@ -27,7 +28,7 @@ uint64_t driver_now_ns(void);
 
 /*
  * Parse the options and make ready to die. Returns what the test has to exit with, or -1: go on.
- * --seed N, --limit N, --long, --seconds N, --only TEXT
+ * --seed N, --limit N, --long, --seconds N, --patience SECONDS, --only TEXT
  */
 int driver_begin(int argc, char **argv);
 
@@ -40,7 +41,7 @@ bool driver_wants(const char *name);
 /* Make a segment and its judge, who is its consumer. where: NULL: in memory. */
 int driver_begin_world(struct judge *judge, enum victim_world world, const char *where);
 
-/* Fork. In the child it returns true: it has a minute. */
+/* Fork. In the child it returns true: it has so long, mostly a minute. */
 bool driver_fork(pid_t *pid);
 
 /* Returns whether it was killed. Whatever else is wrong with it is said. */
