@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # self_test.sh PROGRAM NOTHING: each test of PROGRAM is reported as its name says, and says why; NOTHING skips.
 set -eu
+unset COVBUF_TEST_SLOWNESS
 status=0 failed=0
 out=$("$1") || status=$?
 not_ok() { echo "not ok $*"; failed=1; }
