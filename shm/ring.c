@@ -67,21 +67,19 @@ void covb_ring_gather(struct covb_drain *d, const struct covbuf_area *area, cons
 		      struct covb_scan *out)
 {
 	struct ring ring = ring_of(area, (uint64_t *)words);
-	uint64_t first = area->position, end;
+	uint64_t first = area->position, nr = 0, end;
 
 	if (was_taken(&ring, first))
 		first++;
 	end = end_of_claims(area, &ring, first);
-	*out = (struct covb_scan){ 0 };
 	for (uint64_t n = 0; n < ring.nr_slots; n++) {
-		if (!copy_record(&ring, first + n, &d->copy[out->nr_words]))
+		if (!copy_record(&ring, first + n, &d->copy[nr * ring.record_words]))
 			continue;
-		out->records++;
-		out->nr_words += ring.record_words;
+		nr++;
 		if (n >= end)
 			end = n + 1;
 	}
-	out->holes = end - out->records;
+	*out = (struct covb_scan){ .records = nr, .nr_words = nr * ring.record_words, .holes = end - nr };
 }
 
 /* ---- in use ---------------------------------------------------------------------------------- */
