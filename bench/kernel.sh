@@ -188,7 +188,7 @@ table() {
 				}
 				printf "\n"
 			}
-		}'
+		}' | sed 's/ *$//'
 }
 
 for kernel in "${kernels[@]}"; do
