@@ -1,49 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The engine's atomics, answered by Relacy: each address has the last few values that were stored there,
- * with who can have seen them, and a load may find any that C11 allows. Plain accesses, which the compiler
- * reports as it would to ThreadSanitizer, must be ordered by what the atomics promise.
- *
- * Two sections hold all that is looked at. What is *shared* has a history; what is *handed* from thread to
- * thread has none: every access there, atomic or not, is one that must not race, so there is one value.
+ * with who can have seen them, and a load may find any that C11 allows. Which accesses must not race is
+ * for races.cpp.
  */
 #include "checker.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
-
-extern "C" {
-extern char __executable_start[], __start_covb_shared[], __stop_covb_shared[], __start_covb_handed[], __stop_covb_handed[];
-}
 
 namespace {
 
 const unsigned HISTORY = rl::atomic_history_size;
-const size_t SHARED_BYTES = 32768, HANDED_BYTES = 32768, GRAIN = 4, MAX_CELLS = 4096;
-
-/* ---- where ------------------------------------------------------------------------------------- */
-
-enum place { PRIVATE, SHARED, HANDED };
-
-/* Per grain of what is shared: handed all the same, in this execution. */
-uint8_t handed_here[SHARED_BYTES / GRAIN];
-
-size_t shared_offset(const volatile void *p)
-{
-	return (size_t)((const volatile char *)p - __start_covb_shared);
-}
-
-size_t handed_offset(const volatile void *p)
-{
-	return (size_t)((const volatile char *)p - __start_covb_handed);
-}
-
-place place_of(const volatile void *p)
-{
-	if (shared_offset(p) < (size_t)(__stop_covb_shared - __start_covb_shared))
-		return handed_here[shared_offset(p) / GRAIN] ? HANDED : SHARED;
-	return handed_offset(p) < (size_t)(__stop_covb_handed - __start_covb_handed) ? HANDED : PRIVATE;
-}
+const size_t MAX_CELLS = 4096;
 
 uint64_t peek(const volatile void *p, uint32_t bytes)
 {
@@ -56,125 +26,6 @@ uint64_t peek(const volatile void *p, uint32_t bytes)
 void poke(volatile void *p, uint32_t bytes, uint64_t value)
 {
 	std::memcpy(const_cast<void *>(p), &value, bytes);
-}
-
-/* ---- what is printed --------------------------------------------------------------------------- */
-
-const char *const op_names[COVB_MODEL_NR_OPS] = {
-	"load", "load acquire", "store", "store release", "exchange acquire", "exchange acq_rel", "add", "add acq_rel",
-	"or", "cas", "cas acquire", "cas release", "cas acq_rel", "fence release", "fence acquire", "fence", "fence after cas",
-};
-
-struct access_event {
-	const volatile void *p;
-	uint64_t value;
-	const char *what;
-
-	void output(std::ostream &s) const
-	{
-		char name[64] = "";
-
-		if (p)
-			covb_model_name(const_cast<const void *>(p), name, sizeof(name));
-		s << what << " " << name << " " << std::hex << value << std::dec;
-	}
-};
-
-void log(const covb_model_site *site, const volatile void *p, uint64_t value, const char *more = 0)
-{
-	rl::context &c = rl::ctx();
-
-	if (!c.collecting_history())
-		return;
-	rl::debug_info info(site->function, site->file, site->line);
-	access_event event = { p, value, more ? more : op_names[site->op] };
-	c.exec_log(info, event);
-}
-
-char failure[512];
-
-/* ---- races ------------------------------------------------------------------------------------- */
-
-enum { PLAIN = 1, WRITE = 2, NR_KINDS = 4, SAME = 4 };
-
-struct origin {
-	const covb_model_site *site;
-	const void *pc;
-};
-
-/*
- * When each thread last accessed a grain, in each of the four ways: by its own clock, and by how many accesses
- * there had been. What a thread stored that was there already it does not wait for others to have stored.
- */
-struct shadow {
-	uint64_t execution;
-	rl::timestamp_t when[NR_KINDS][COVB_MODEL_NR_THREADS];
-	uint64_t step[NR_KINDS][COVB_MODEL_NR_THREADS], same[COVB_MODEL_NR_THREADS];
-	origin from[NR_KINDS][COVB_MODEL_NR_THREADS];
-};
-
-shadow shadows[(SHARED_BYTES + HANDED_BYTES) / GRAIN];
-uint64_t execution, step;
-
-const char *describe(const origin &from, char *text, size_t bytes)
-{
-	if (from.site)
-		std::snprintf(text, bytes, "%s:%u", from.site->file, from.site->line);
-	else
-		std::snprintf(text, bytes, "%#lx", (unsigned long)((const char *)from.pc - __executable_start) - 1);
-	return text;
-}
-
-void race(const volatile void *p, int kind, const origin &from, int other_kind, const origin &other)
-{
-	char name[64], a[128], b[128];
-
-	covb_model_name(const_cast<const void *>(p), name, sizeof(name));
-	std::snprintf(failure, sizeof(failure), "race on %s: %s%s at %s, %s%s at %s", name,
-		      kind & PLAIN ? "plain " : "", kind & WRITE ? "write" : "read", describe(from, a, sizeof(a)),
-		      other_kind & PLAIN ? "plain " : "", other_kind & WRITE ? "write" : "read",
-		      describe(other, b, sizeof(b)));
-	rl::ctx().fail_test(failure, rl::test_result_data_race, $);
-}
-
-/* Of two accesses at least one writes, and at least one is plain. */
-bool conflict(int a, int b)
-{
-	return ((a | b) & WRITE) && ((a | b) & PLAIN);
-}
-
-void check_grain(shadow &s, const volatile void *p, int kind, const origin &from)
-{
-	rl::thread_info_base &thread = *rl::ctx().threadx_;
-
-	if (s.execution != execution) {
-		std::memset(&s, 0, sizeof(s));
-		s.execution = execution;
-	}
-	for (int other = 0; other < NR_KINDS; other++)
-		for (int i = 0; conflict(kind, other) && i < COVB_MODEL_NR_THREADS; i++)
-			if (thread.acq_rel_order_[i] < s.when[other][i] && s.step[other][i] >= s.same[thread.index_])
-				race(p, kind, from, other, s.from[other][i]);
-	if (kind & SAME) {
-		s.same[thread.index_] = step;
-		return;
-	}
-	s.when[kind][thread.index_] = thread.own_acq_rel_order_;
-	s.step[kind][thread.index_] = step;
-	s.from[kind][thread.index_] = from;
-}
-
-/* After the access itself, if it is an atomic one: what it acquired counts. */
-void check(const volatile void *p, size_t bytes, int kind, const covb_model_site *site, const void *pc)
-{
-	size_t offset = shared_offset(p) < SHARED_BYTES ? shared_offset(p) : SHARED_BYTES + handed_offset(p);
-	origin from = { site, pc };
-
-	step++;
-	if (kind & PLAIN)
-		rl::ctx().threadx_->own_acq_rel_order_++;
-	for (size_t grain = offset / GRAIN; grain * GRAIN < offset + bytes; grain++)
-		check_grain(shadows[grain], p, kind, from);
 }
 
 /* ---- values ------------------------------------------------------------------------------------ */
@@ -344,31 +195,18 @@ uint32_t in_the_name_of;
 
 } // namespace
 
-const char *checker_failure()
-{
-	return failure;
-}
-
-
 uint8_t checker_orders(uint8_t op)
 {
 	return orders[op];
 }
 
-const char *checker_op_name(uint8_t op)
-{
-	return op_names[op];
-}
-
 void checker_begin()
 {
-	execution++;
+	races_begin();
 	nr_cells = 0;
 	std::memset(cell_at, 0, sizeof(cell_at));
-	std::memset(handed_here, 0, sizeof(handed_here));
 	threads_run = false;
 	in_the_name_of = COVB_MODEL_NR_THREADS;
-	failure[0] = 0;
 	covb_model_reset();
 }
 
@@ -584,12 +422,6 @@ void covb_model_be(uint32_t thread)
 	in_the_name_of = thread;
 }
 
-void covb_model_fail(const char *file, uint32_t line, const char *what)
-{
-	std::snprintf(failure, sizeof(failure), "%s:%u: %s", file, line, what);
-	rl::ctx().fail_test(failure, rl::test_result_user_assert_failed, $);
-}
-
 uint32_t covb_model_choose(uint32_t n)
 {
 	return rl::ctx().rand(n, rl::sched_type_user);
@@ -617,103 +449,22 @@ void covb_model_wake(uint32_t *word)
 	rl::ctx().threadx_->atomic_wake(&whole_cell(word, 4).data, COVB_MODEL_NR_THREADS, $);
 }
 
-void covb_model_hand(const void *p, uint64_t bytes)
-{
-	std::memset(&handed_here[shared_offset(p) / GRAIN], 1, bytes / GRAIN);
-}
-
 /* ---- what the compiler calls ------------------------------------------------------------------- */
 
-static void plain(const volatile void *p, size_t bytes, int kind, const void *pc)
+bool checker_threads_run()
 {
-	static covb_model_site nowhere = { "", "", "", 0, COVB_MODEL_STORE, 0, 0 };
-	place where = threads_run ? place_of(p) : PRIVATE;
+	return threads_run;
+}
 
-	if (where == PRIVATE)
-		return;
-	check(p, bytes, kind | PLAIN, 0, pc);
-	log(&nowhere, p, 0, kind & WRITE ? "plain write" : "plain read");
-	if (where == HANDED || !(kind & WRITE))
-		return;
-	/* the value follows: it is what stands there at the next access */
+/* The value follows: it is what stands there at the next access. */
+void checker_plain_store(const volatile void *p, size_t bytes)
+{
 	uint32_t at = (uint32_t)shared_offset(p), end = at + (uint32_t)bytes;
+
 	while (at < end) {
 		cell &c = cell_of(at, end);
 
 		rl::ctx().threadx_->atomic_store_relaxed(&c.data);
 		at = c.end();
 	}
-}
-
-#define PLAIN_ACCESS(name, bytes, kind)                                                            \
-	extern "C" void __tsan_##name(void *p)                                                     \
-	{                                                                                          \
-		plain(p, (bytes), (kind), __builtin_return_address(0));                            \
-	}
-#define PLAIN_ACCESSES(prefix, n)                                                                  \
-	PLAIN_ACCESS(prefix##read##n, n, 0)                                                        \
-	PLAIN_ACCESS(prefix##write##n, n, WRITE)
-
-PLAIN_ACCESSES(, 1)
-PLAIN_ACCESSES(, 2)
-PLAIN_ACCESSES(, 4)
-PLAIN_ACCESSES(, 8)
-PLAIN_ACCESSES(, 16)
-PLAIN_ACCESSES(unaligned_, 2)
-PLAIN_ACCESSES(unaligned_, 4)
-PLAIN_ACCESSES(unaligned_, 8)
-PLAIN_ACCESSES(unaligned_, 16)
-PLAIN_ACCESSES(volatile_, 1)
-PLAIN_ACCESSES(volatile_, 2)
-PLAIN_ACCESSES(volatile_, 4)
-PLAIN_ACCESSES(volatile_, 8)
-
-extern "C" void __tsan_read_range(void *p, size_t bytes)
-{
-	plain(p, bytes, 0, __builtin_return_address(0));
-}
-
-extern "C" void __tsan_write_range(void *p, size_t bytes)
-{
-	plain(p, bytes, WRITE, __builtin_return_address(0));
-}
-
-extern "C" void *__tsan_memcpy(void *to, const void *from, size_t bytes)
-{
-	plain(from, bytes, 0, __builtin_return_address(0));
-	plain(to, bytes, WRITE, __builtin_return_address(0));
-	return std::memcpy(to, from, bytes);
-}
-
-extern "C" void *__tsan_memmove(void *to, const void *from, size_t bytes)
-{
-	plain(from, bytes, 0, __builtin_return_address(0));
-	plain(to, bytes, WRITE, __builtin_return_address(0));
-	return std::memmove(to, from, bytes);
-}
-
-extern "C" void *__tsan_memset(void *to, int value, size_t bytes)
-{
-	plain(to, bytes, WRITE, __builtin_return_address(0));
-	return std::memset(to, value, bytes);
-}
-
-/* shm/wait.c and grow.c count with the compiler's own. */
-extern "C" uint32_t __tsan_atomic32_fetch_add(volatile uint32_t *p, uint32_t value, int)
-{
-	static covb_model_site site = { "shm/wait.c", "covb_announce", "", 0, COVB_MODEL_ADD_ACQ_REL, WEAKER_ACQUIRE, 0 };
-
-	return (uint32_t)covb_model_rmw(p, 4, value, &site);
-}
-
-extern "C" void __tsan_func_entry(void *)
-{
-}
-
-extern "C" void __tsan_func_exit()
-{
-}
-
-extern "C" void __tsan_init()
-{
 }

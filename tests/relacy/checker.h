@@ -38,4 +38,35 @@ const char *checker_failure();
 /* From now on threads run, or only one does. */
 void checker_threads(bool run);
 
+/* ---- checker.cpp, to the rest of the checker --------------------------------------------------- */
+
+bool checker_threads_run();
+
+/* Something is about to be stored there, and not by us. */
+void checker_plain_store(const volatile void *p, size_t bytes);
+
+/* ---- races.cpp --------------------------------------------------------------------------------- */
+
+extern "C" {
+extern char __start_covb_shared[], __stop_covb_shared[];
+}
+
+const size_t SHARED_BYTES = 32768;
+
+enum place { PRIVATE, SHARED, HANDED };
+
+place place_of(const volatile void *p);
+size_t shared_offset(const volatile void *p);
+
+void races_begin();
+
+/* Of an access; SAME: it stored what was there. */
+enum { PLAIN = 1, WRITE = 2, NR_KINDS = 4, SAME = 4 };
+
+/* Note an access, and fail if it races. After the access itself, if it is an atomic one: what it acquired counts. */
+void check(const volatile void *p, size_t bytes, int kind, const covb_model_site *site, const void *pc);
+
+/* Write an access down, if the execution is. more: instead of the operation's name. */
+void log(const covb_model_site *site, const volatile void *p, uint64_t value, const char *more = 0);
+
 #endif

@@ -302,8 +302,8 @@ static void cmp_ring_turns_before(void)
 		covb_model_hand(covb_model_words(0) + k * COVBUF_CMP_WORDS, 3 * sizeof(uint64_t));
 }
 
-COVB_MODEL_SCENARIO(ring_cmp_turns, .before = cmp_ring_turns_before, .thread = { rest_of_long_section_cmp, consume_live },
-		    .after = check_all);
+COVB_MODEL_SCENARIO(ring_cmp_turns, .before = cmp_ring_turns_before,
+		    .thread = { rest_of_long_section_cmp, consume_live }, .after = check_all);
 
 /* The same of an area that is not a ring, which the consumer gets when it is finished. */
 static void cmp_turns_before(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the checker and the C side of its world offer one another. The checker (tests/relacy/checker.cpp) has
+ * What the checker and the C side of its world offer one another. The checker (tests/relacy) has
  * the threads, the values of loads and what a race is; the C side (platform.c) has the segment and the engine.
  */
 #ifndef COVB_MODEL_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The C side of the checker's world: where everything lies, and what the engine asks of its platform.
- * Nothing here decides about order; what does is in checker.cpp.
+ * Nothing here decides about order; what does is in tests/relacy.
  */
 #include <linux/futex.h>
 #include <stdio.h>
