@@ -155,22 +155,51 @@ static void unlock_maker(struct covbuf_segment *segment, int cancel_state)
 	pthread_setcancelstate(cancel_state, &cancel_state);
 }
 
-int covbuf_segment_grow(struct covbuf_segment *segment, uint32_t area_class, uint32_t nr)
+/*
+ * Run body under the maker's lock, and behind a guard: somebody may cut the file. -EIO then: what was half done stays
+ * so, as does the rest of the segment. Nothing of the arena's is in the segment, so none of its locks is left held.
+ */
+static int run_locked(struct covbuf_segment *segment, int (*body)(struct covbuf_segment *, uint32_t, uint32_t),
+		      uint32_t area_class, uint32_t nr)
 {
-	int err = check_maker(segment), made = 0, cancel_state;
+	int cancel_state = lock_maker(segment);
+	struct covb_guard guard;
+	int answer = covb_guard_push(&guard, segment->base, segment->layout.limit_bytes);
 
-	if (err)
-		return err;
-	if (area_class >= COVBUF_NR_CLASSES || nr > INT32_MAX)
-		return -EINVAL;
-	cancel_state = lock_maker(segment);
+	if (!answer) {
+		if (sigsetjmp(guard.env, 0)) {
+			answer = -EIO;
+		} else {
+			covb_guard_arm(&guard);
+			answer = body(segment, area_class, nr);
+		}
+		covb_guard_pop(&guard);
+	}
+	unlock_maker(segment, cancel_state);
+	return answer;
+}
+
+static int grow_locked(struct covbuf_segment *segment, uint32_t area_class, uint32_t nr)
+{
+	int err = 0, made = 0;
+
 	while (!err && made < (int)nr) {
 		err = make_area(segment, area_class);
 		made += !err;
 	}
 	set_hint(segment, area_class);
-	unlock_maker(segment, cancel_state);
 	return made || !err ? made : err;
+}
+
+int covbuf_segment_grow(struct covbuf_segment *segment, uint32_t area_class, uint32_t nr)
+{
+	int err = check_maker(segment);
+
+	if (err)
+		return err;
+	if (area_class >= COVBUF_NR_CLASSES || nr > INT32_MAX)
+		return -EINVAL;
+	return run_locked(segment, grow_locked, area_class, nr);
 }
 
 /* Take area i out of the pool for good, if it is in it. */
@@ -202,16 +231,13 @@ static int retire_locked(struct covbuf_segment *segment, uint32_t area_class, ui
 
 int covbuf_segment_shrink(struct covbuf_segment *segment, uint32_t area_class, uint32_t nr)
 {
-	int err = check_maker(segment), retired, cancel_state;
+	int err = check_maker(segment);
 
 	if (err)
 		return err;
 	if (area_class >= COVBUF_NR_CLASSES || nr > INT32_MAX)
 		return -EINVAL;
-	cancel_state = lock_maker(segment);
-	retired = retire_locked(segment, area_class, nr);
-	unlock_maker(segment, cancel_state);
-	return retired;
+	return run_locked(segment, retire_locked, area_class, nr);
 }
 
 /* Where the last area that is in use ends. */
@@ -228,28 +254,30 @@ static uint64_t find_end(const struct covbuf_segment *segment)
 	return end_bytes;
 }
 
-int covbuf_segment_trim(struct covbuf_segment *segment)
+static int trim_locked(struct covbuf_segment *segment, uint32_t area_class, uint32_t nr)
 {
-	int err = check_maker(segment), cancel_state;
 	uint64_t end_bytes;
 
-	if (err)
-		return err;
-	cancel_state = lock_maker(segment);
-	for (uint32_t area_class = 0; area_class < COVBUF_NR_CLASSES; area_class++)
+	(void)nr;
+	for (area_class = 0; area_class < COVBUF_NR_CLASSES; area_class++)
 		retire_locked(segment, area_class, INT32_MAX);
 	end_bytes = find_end(segment);
 	/* the number first: a reader between the two finds more storage than it needs */
 	covb_store_release(&segment->header->size_bytes, end_bytes);
 	if (!ftruncate(segment->fd, (off_t)end_bytes)) {
 		segment->size_bytes = end_bytes;
-	} else {
-		/* EPERM: a memfd is sealed; its storage has been given back all the same */
-		err = errno == EPERM ? 0 : -errno;
-		covb_store_release(&segment->header->size_bytes, segment->size_bytes);
+		return 0;
 	}
-	unlock_maker(segment, cancel_state);
-	return err;
+	covb_store_release(&segment->header->size_bytes, segment->size_bytes);
+	/* EPERM: a memfd is sealed; its storage has been given back all the same */
+	return errno == EPERM ? 0 : -errno;
+}
+
+int covbuf_segment_trim(struct covbuf_segment *segment)
+{
+	int err = check_maker(segment);
+
+	return err ? err : run_locked(segment, trim_locked, 0, 0);
 }
 
 static uint32_t count_free(const struct covbuf_segment *segment, uint32_t area_class)

@@ -324,6 +324,14 @@ static void drain_rest(struct run *run)
 	while (run->stream && run->drained && ++passes < 1000);
 }
 
+static void complain_untrimmed(const struct run *run, int err)
+{
+	if (err == -EIO)
+		complain(run->file, "somebody has cut it while it was recorded: it is not complete");
+	else if (err)
+		complain(run->file, "it could not be trimmed; it is complete, and larger than need be");
+}
+
 static int finish(struct run *run)
 {
 	struct covbuf_header header;
@@ -343,8 +351,8 @@ static int finish(struct run *run)
 		if (stream_finish(run->stream) && !status)
 			status = STATUS_FAILED;
 		remove_segment(run);
-	} else if (!left && covbuf_segment_trim(run->segment)) {
-		complain(run->file, "it could not be trimmed; it is complete, and larger than need be");
+	} else if (!left) {
+		complain_untrimmed(run, covbuf_segment_trim(run->segment));
 	}
 	covbuf_segment_close(run->segment);
 	return status;

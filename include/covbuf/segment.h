@@ -70,7 +70,8 @@ COVBUF_PUBLIC int covbuf_segment_descriptor(const struct covbuf_segment *segment
  * covbuf_segment_trim() - cut the file to the storage in use, for a maker that has finished a recording
  *
  * Free areas are retired first. A memfd keeps its size and gives the storage back.
- * Context: sleeping level. Errors: -EPERM: not the maker; -EBADF: the descriptor is another file's by now.
+ * Context: sleeping level. Errors: -EPERM: not the maker; -EBADF: the descriptor is another file's by now; -EIO: its
+ * file was cut.
  */
 COVBUF_PUBLIC int covbuf_segment_trim(struct covbuf_segment *segment);
 
@@ -166,7 +167,7 @@ COVBUF_PUBLIC int covbuf_segment_wait(struct covbuf_segment *segment, int timeou
  * Context: sleeping level; safe beside takers, and beside each other.
  * Ordering: an area is in order before its flag says that it is free (release; partner: the acquire of the take).
  * Errors: -ENOSPC: limit, directory or file system full, and not one was made; -EPERM: not the maker, or a fork
- * child of it; -EINVAL: class.
+ * child of it; -EINVAL: class; -EIO: its file was cut.
  * Return: areas made or retired, or a negative error number.
  */
 COVBUF_PUBLIC int covbuf_segment_grow(struct covbuf_segment *segment, uint32_t area_class, uint32_t nr);
