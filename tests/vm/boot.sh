@@ -35,6 +35,8 @@ need "$qemu" timeout
 # A port on PCI for the report leaves a PC's own second one, and its interrupt, to the tests.
 if [ "$(processor "$1")" = ppc64el ]; then
 	console_name=hvc0
+	# Pages of hashed tables are made read-only while the other processors spin: for as long as each one's turn is, one after another.
+	[ "$cpu" != power8 ] || threads=multi
 	memory=$(((memory + 255) / 256 * 256)) # it has no other sizes
 	machine=(-M "$pseries" -accel "tcg,thread=$threads" -cpu "${cpu:-power9}")
 else
