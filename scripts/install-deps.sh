@@ -22,6 +22,8 @@ test=(
 	spin man-db mandoc python3 procps patch
 	qemu-system-x86 busybox-static cpio gcc-12 # covbuf.ko in virtual machines
 	bc bison flex                              # kernels with KCOV, and with debugging
+	relacy-dev frama-c-base                    # models, proofs
+	gcc-powerpc64le-linux-gnu g++-powerpc64le-linux-gnu libc6-dev-ppc64el-cross qemu-user qemu-system-ppc # POWER
 )
 real=(
 	dpkg-dev xz-utils # source packages

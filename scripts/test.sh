@@ -3,12 +3,13 @@
 # test.sh [--quick | --long] [--kcov] [--no-install] [--dir DIR]
 #
 # Everything that can be checked on one machine: builds with gcc and with clang, warnings being errors;
-# every test of the gcc build (units, command, sancov, model, litmus, stress, real programs, examples,
-# the quickstart); the unit tests of the clang build; covbuf.ko on Debian's kernels, in virtual machines;
-# sanitizers; mutants. The last line is "N passed, N failed, N skipped", and the status is not 0 if anything
-# failed. About twenty minutes on two cores.
-#   --quick       no real programs, stress, models, virtual machines, sanitizers or mutants: a few minutes
-#   --long        the load on covbuf.ko for minutes on each kernel, and its mutants
+# every test of the gcc build (units, command, sancov, models, proofs, litmus, objects, every instruction,
+# stress, real programs, examples, the quickstart); the unit tests of the clang build; covbuf.ko on Debian's
+# kernels, x86-64 and POWER, in virtual machines; everything for POWER under qemu; fuzzers; sanitizers; mutants.
+# The last line is "N passed, N failed, N skipped", and the status is not 0 if anything failed. Less than an hour
+# on two cores. docs/verification.md says what proves what.
+#   --quick       no real programs, stress, models, virtual machines, POWER, fuzzers, sanitizers, mutants: minutes
+#   --long        each of these at length, and the mutants of covbuf.ko and of the readers: hours
 #   --kcov        the program that tests KCOV's ABI runs on a kernel with KCOV, too, which is built first
 #   --no-install  the packages are there
 #   --dir DIR     build there instead of in build-test/
@@ -27,7 +28,7 @@ while [ $# -gt 0 ]; do
 	--kcov) kcov=1 ;;
 	--no-install) install= ;;
 	--dir) dir=${2:?--dir needs a folder} && shift ;;
-	-h | --help) sed -n '3,15s/^# \{0,1\}//p' "$0"; exit 0 ;;
+	-h | --help) sed -n '3,16s/^# \{0,1\}//p' "$0"; exit 0 ;;
 	*) echo "test.sh: there is no option '$1'; see --help" >&2; exit 2 ;;
 	esac
 	shift
@@ -111,7 +112,7 @@ run_ctest() { # NAME WHAT OPTION...
 run_script() { # NAME WHAT SCRIPT ARGUMENT...
 	local name=$1 what=$2 status=0 last
 	shift 2
-	[ -x "$1" ] || return 0
+	[ -x "$1" ] || { fail "$1 is not there"; return; }
 	step "$what"
 	"$@" 2>&1 | tee "$dir/$name.log" || status=$?
 	last=$(tail -1 "$dir/$name.log")
@@ -129,6 +130,22 @@ run_script() { # NAME WHAT SCRIPT ARGUMENT...
 	else
 		fail "$name, see $dir/$name.log"
 	fi
+}
+
+# What has a short form in ctest.
+run_long() {
+	local b=$dir/gcc/tests
+	run_script long-step "every instruction, at length" "$b/step/step_inside" --seconds 600
+	for mode in sig look sig2; do
+		run_script "long-$mode" "every instruction, from outside: $mode" \
+			"$b/step/step_outside" --mode "$mode" --seconds 1200 "$b/step/step_target"
+	done
+	for who in engine consumer maker follower; do
+		run_script "long-death-$who" "death at every instruction: $who" "$b/death/death_$who" --long
+	done
+	run_script long-inject "fork, exit, cancellation, dlclose" "$b/death/death_inject" --limit 400
+	run_script long-relacy "the engine under Relacy" "$b/relacy/relacy" --executions 100000
+	run_script long-scribble "readers beside a hostile process" "$b/hostile/hostile_scribble" --seconds 600
 }
 
 if build gcc gcc g++; then
@@ -154,6 +171,10 @@ if [ -z "$quick" ]; then
 		fi
 	fi
 	[ -z "$long" ] || run_script vm-mutants "covbuf.ko: each test can fail" "$top/tests/vm/mutants/run.sh"
+	run_script power "POWER under qemu" "$top/scripts/test-power.sh" $long --dir "$dir/power"
+	run_script fuzz "fuzzers" "$top/scripts/fuzz.sh" $long --dir "$dir/fuzz"
+	[ -z "$long" ] || run_script fuzz-mutants "fuzzers: each can fail" "$top/scripts/fuzz.sh" --mutants --dir "$dir/fuzz"
+	[ -z "$long" ] || run_long
 	run_script sanitizers "sanitizers" "$top/scripts/test-sanitizers.sh"
 	run_script mutants "mutants: each test can fail" "$top/scripts/test-mutants.sh"
 fi
