@@ -134,17 +134,21 @@ run_script() { # NAME WHAT SCRIPT ARGUMENT...
 
 # What has a short form in ctest.
 run_long() {
-	local b=$dir/gcc/tests
-	run_script long-step "every instruction, at length" "$b/step/step_inside" --seconds 600
+	local b=$dir/gcc/tests mode who
+	run_script long-step "every instruction, at length" "$b/step/step_inside" --long --seconds 900
 	for mode in sig look sig2; do
 		run_script "long-$mode" "every instruction, from outside: $mode" \
-			"$b/step/step_outside" --mode "$mode" --seconds 1200 "$b/step/step_target"
+			"$b/step/step_outside" --long --mode "$mode" --seconds 1200 "$b/step/step_target"
 	done
 	for who in engine consumer maker follower; do
 		run_script "long-death-$who" "death at every instruction: $who" "$b/death/death_$who" --long
 	done
 	run_script long-inject "fork, exit, cancellation, dlclose" "$b/death/death_inject" --limit 400
-	run_script long-relacy "the engine under Relacy" "$b/relacy/relacy" --executions 100000
+	run_script long-relacy "the engine under Relacy" "$b/relacy/relacy" --executions 200000 \
+		--mutants "$top/tests/relacy/exceptions.txt"
+	run_script long-barriers "barriers of POWER9 and 10" "$top/tests/object/barriers.sh" --long ppc64le
+	run_script long-noinstr "each kind of instrumentation by itself" "$top/tests/object/noinstr.sh" --each x86-64 ppc64le
+	run_script long-module "hooks for every kernel" "$top/tests/object/module.sh" --all
 	run_script long-scribble "readers beside a hostile process" "$b/hostile/hostile_scribble" --seconds 600
 }
 
