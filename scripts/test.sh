@@ -152,6 +152,10 @@ run_long() {
 	run_script long-scribble "readers beside a hostile process" "$b/hostile/hostile_scribble" --seconds 600
 }
 
+if [ -z "$quick" ]; then
+	step "Debian's kernels" # whose hooks are looked at, and which are booted: what cannot be had is skipped there, with the reason
+	"$top/tests/vm/fetch.sh" || :
+fi
 if build gcc gcc g++; then
 	if [ -n "$quick" ]; then
 		run_ctest gcc "quick tests" -LE 'real|stress|model|slow'
