@@ -126,6 +126,10 @@ COVBUF_NOINSTR bool covb_has_counters(void)
 
 static COVBUF_NOINSTR void forget_counters(void)
 {
+	static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
+
+	/* another thread of the parent's may have held it */
+	memcpy(&lock, &unlocked, sizeof(lock));
 	for (uint32_t i = 0; i < nr_counted; i++)
 		if (object_of(counted[i].counters[COVB_COUNTERS_8BIT].pcs) == counted[i].object)
 			covb_counters_forget(&counted[i]);

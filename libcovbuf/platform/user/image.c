@@ -108,10 +108,10 @@ void covbuf_image_detach(struct covbuf_image *image)
 	image->seen = NULL;
 	if (covb_attached())
 		covb_engine_sync_modules();
-	covb_plat_unlock();
 	/*
 	 * The image may be unmapped when we return, and somebody may be in its sync() function. Not in a fork child:
-	 * its parent's threads were registered, and never leave.
+	 * its parent's threads were registered, and never leave. With the lock: a fork meanwhile would leave liburcu's
+	 * own locks to the child, and so would a cancellation to everybody.
 	 */
 	if (covb_plat_alive() && !covb_engine.inherited) {
 		synchronize_rcu();
@@ -119,4 +119,5 @@ void covbuf_image_detach(struct covbuf_image *image)
 	} else {
 		covb_plat_call_rcu(&entry->rcu, free_entry);
 	}
+	covb_plat_unlock();
 }

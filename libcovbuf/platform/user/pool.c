@@ -47,14 +47,15 @@ int covbuf_area_give(uint64_t ticket)
 {
 	uint64_t flag = COVBUF_FLAG(TICKET_GENERATION(ticket), covb_engine.proc, COVBUF_AREA_HELD);
 	uint32_t area = TICKET_AREA(ticket);
+	uint64_t mine = flag;
 
 	if (!covb_attached())
 		return -ENOTCONN;
 	if (area >= covb_engine.nr_areas_max || !covb_plat_alive())
 		return -ESTALE;
-	if (covb_load(&covb_engine.frames[area].flag) != flag)
+	/* by whoever is first: the next holder's mark is not ours to take */
+	if (!covb_cas(&covb_engine.frames[area].flag, &mine, 0))
 		return -ESTALE;
-	covb_store(&covb_engine.frames[area].flag, 0);
 	if (!covb_flag_give(&covb_engine.areas[area], flag))
 		return -ESTALE;
 	covbuf_context()->hint = area;
