@@ -266,17 +266,20 @@ COVBUF_NOINSTR bool covb_merge_one(struct covbuf_context *ctx, struct covbuf_own
 COVBUF_NOINSTR void covb_merge_leave(struct covbuf_context *ctx, uint32_t before)
 {
 	struct covb_context_private *priv = covb_load(&ctx->priv);
-	struct covbuf_owner *owner;
-	uint32_t mine;
+	const uint32_t mine = priv ? merger(priv) : 0;
+	uint32_t nr_owners = before ? 1 : covb_engine.nr_owners; /* handlers may have been in merges of several */
 
 	if (!priv || priv->merging == before)
 		return;
-	mine = merger(priv);
-	owner = &covb_engine.owners[priv->merging - 1];
+	for (uint32_t i = 0; i < nr_owners; i++) {
+		struct covbuf_owner *owner = &covb_engine.owners[before ? priv->merging - 1 : i];
+		uint32_t seen = mine;
+
+		/* what was queued meanwhile was left to us */
+		if (owner->slot && covb_cas_release(&owner->slot->merging, &seen, 0))
+			covb_merge(owner);
+	}
 	set_merging(priv, before);
-	/* what was queued meanwhile was left to us */
-	if (covb_cas_release(&owner->slot->merging, &mine, 0))
-		covb_merge(owner);
 }
 
 /* Wait until nobody merges: one copy at most. A merger that died is not waited for. Sleeping level. */

@@ -255,6 +255,20 @@ static int add_handles(struct covbuf_owner *owner, const uint64_t *handles, uint
 
 /* ---- enable and disable ---------------------------------------------------------------------- */
 
+/* Before an enable: no merge of the last one goes on. Without the lock, since a fork wants it; begin() looks again. */
+static int wait_for_mergers(struct covbuf_owner *owner)
+{
+	struct covbuf_context *ctx = covb_plat_context();
+	struct covb_context_private *priv = ctx ? covb_load(&ctx->priv) : NULL;
+
+	if (COVB_PLAT_COUNTED || !covb_load(&owner->target) || is_enabled(owner) || !is_ours(owner))
+		return 0;
+	if (priv && priv->merging == owner->index + 1)
+		return -COVB_EDEADLK;
+	covb_merge_wait(owner);
+	return 0;
+}
+
 static void begin(struct covbuf_owner *owner)
 {
 	if (is_enabled(owner))
@@ -262,7 +276,7 @@ static void begin(struct covbuf_owner *owner)
 	/* release: after the sequence became even; partner is the acquire in covb_section_start() */
 	covb_store_release(&owner->epoch, covb_epoch_next());
 	covb_queue_drop(owner); /* what an earlier enable left uncollected is stale from now on */
-	if (owner->target)
+	if (!COVB_PLAT_COUNTED && owner->target)
 		covb_merge_wait(owner); /* who merges for that enable still; who begins now drops what it finds */
 	raise_sequence(owner);
 }
@@ -286,6 +300,9 @@ int covbuf_enable(struct covbuf_owner *owner)
 
 	if (!ctx)
 		return covb_attached() ? -COVB_ESHUTDOWN : -COVB_ENOTCONN;
+	err = wait_for_mergers(owner);
+	if (err)
+		return err;
 	covb_plat_lock();
 	if (!is_ours(owner)) {
 		err = -COVB_EPERM;
@@ -322,6 +339,9 @@ int covbuf_remote_enable(struct covbuf_owner *owner, const uint64_t *handles, ui
 			return -COVB_EINVAL;
 	if (common_handle && !handle_ok(common_handle, true))
 		return -COVB_EINVAL;
+	err = wait_for_mergers(owner);
+	if (err)
+		return err;
 	covb_plat_lock();
 	if (!is_ours(owner)) {
 		err = -COVB_EPERM;

@@ -171,7 +171,7 @@ COVB_LONG void covb_pool_discard(struct covbuf_context *ctx, struct covb_frame *
 		if (!word)
 			continue;
 		covb_store(&words[i], 0);
-		if (i % step != step - 1)
+		if ((i & (step - 1)) != step - 1) /* 1, or a power of two */
 			continue;
 		if (counter && !(word & COVBUF_NOT_A_RECORD))
 			covb_fetch_add(counter, 1);
