@@ -110,8 +110,8 @@ static int end_owner(struct covb_drain *d, uint32_t o)
 	if (covb_load(&slot->sequence) & 1)
 		raise_sequence(slot, 1);
 	err = covb_drain_queue(d, o);
-	if (err)
-		return err;
+	if (err || d->ends)
+		return err; /* the rest is another pass's */
 	/* One enable further: what is queued from now on does not. */
 	raise_sequence(slot, 2);
 	/* release: partner is the acquire of whoever takes the slot */
@@ -123,7 +123,7 @@ static int end_owners(struct covb_drain *d)
 {
 	int err = 0;
 
-	for (uint32_t o = 0; o < d->segment->layout.owners.nr && !err; o++)
+	for (uint32_t o = 0; o < d->segment->layout.owners.nr && !err && !d->ends; o++)
 		err = end_owner(d, o);
 	return err;
 }

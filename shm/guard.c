@@ -96,6 +96,20 @@ int covb_guard_push(struct covb_guard *guard, const void *base, size_t bytes)
 	return 0;
 }
 
+/* Only the forking thread goes on; it may be in a pass, in the function of its caller. */
+void covb_guard_forget(void)
+{
+	static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
+	unsigned int ours = 0;
+
+	memcpy(&lock, &unlocked, sizeof(lock));
+	for (const struct covb_guard *g = innermost; g; g = g->outer)
+		ours++;
+	if (nr_users && !ours)
+		uninstall();
+	nr_users = ours;
+}
+
 void covb_guard_pop(struct covb_guard *guard)
 {
 	innermost = guard->outer;

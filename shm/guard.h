@@ -34,6 +34,9 @@ struct covb_guard {
 int covb_guard_push(struct covb_guard *guard, const void *base, size_t bytes);
 void covb_guard_pop(struct covb_guard *guard);
 
+/* In a fork child: other threads' guards are not there. Async signal safe. */
+void covb_guard_forget(void);
+
 /* From now on a fault in the range jumps to guard->env. */
 static inline void covb_guard_arm(struct covb_guard *guard)
 {

@@ -18,6 +18,7 @@
 
 #include <covbuf/atomic.h>
 
+#include "guard.h"
 #include "liveness.h"
 #include "shm.h"
 
@@ -193,4 +194,5 @@ void covb_process_forget(struct covbuf_segment *segment)
 	segment->consumer = false;
 	/* another thread of the parent's may have held it */
 	memcpy(&segment->modules_lock, &unlocked, sizeof(unlocked));
+	covb_guard_forget();
 }

@@ -64,17 +64,20 @@ static int guarded(struct covbuf_segment *segment, bool (*body)(struct covbuf_se
 		   uint32_t *wake)
 {
 	struct covb_guard guard;
-	int answer = covb_guard_push(&guard, segment->base, segment->layout.limit_bytes);
+	int answer, cancel_state;
 
-	if (answer)
-		return answer;
-	if (sigsetjmp(guard.env, 0)) {
+	/* a thread that was cancelled would leave its guard behind */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+	answer = covb_guard_push(&guard, segment->base, segment->layout.limit_bytes);
+	if (!answer && sigsetjmp(guard.env, 0)) {
 		covb_guard_pop(&guard);
-		return -EIO;
+		answer = -EIO;
+	} else if (!answer) {
+		covb_guard_arm(&guard);
+		answer = body(segment, wake);
+		covb_guard_pop(&guard);
 	}
-	covb_guard_arm(&guard);
-	answer = body(segment, wake);
-	covb_guard_pop(&guard);
+	pthread_setcancelstate(cancel_state, &cancel_state);
 	return answer;
 }
 
