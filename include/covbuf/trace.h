@@ -12,8 +12,8 @@
  * decides about a slot it takes from that slot. A CMP record is four words; its pc is stored last with
  * release, and a reader loads it with acquire before the other three.
  *
- * Inlined into a function that is instrumented it is instrumented with it: mark the caller COVBUF_NOINSTR
- * where that matters. Usable from C11 and C++17. Nothing here calls, locks, allocates or is instrumented.
+ * Usable from C11 and C++17. Nothing here calls, locks or allocates. It is not instrumented, unless it is inlined into a
+ * function that is: mark the caller COVBUF_NOINSTR where that matters.
  */
 #ifndef COVBUF_TRACE_H
 #define COVBUF_TRACE_H

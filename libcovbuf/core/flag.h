@@ -8,6 +8,7 @@
  *   HELD -> FREE          give, release: an area that nothing was written to
  *   HELD -> QUEUED        stop; the push of the queue's head releases the records
  *   QUEUED -> READING     whoever took the queue; the take of the head acquired
+ *   HELD -> READING       a stop that finds its records stale, before it zeroes them
  *   READING -> FREE       give, release: after zeroing all words
  *   HELD, READING -> ENDED  a recording keeps it
  *   any of a dead holder's -> READING  the consumer, acquire; only after nobody else can move it
