@@ -22,13 +22,15 @@ trap 'rm -rf "$work"' EXIT
 # Loops over words need no more than their bounds; elsewhere paths are kept apart.
 loops=covb_scan_linear,see_block,see_slot,covb_scan_counted,zero_line,covb_words_clean,covb_area_set_guard
 loops=$loops,covb_ring_gather,copy_record,copy_ready,mark_taken
-declare -A file=([layout]=view [entries]=view [queues]=collector [requeue]=collector [audit]=collector [deliver]=collector)
+passes=covb_ring_drain_live:300,still_in_use:100,covb_drain_visit:10
+declare -A file=([layout]=view [entries]=view [queues]=collector [requeue]=collector [audit]=collector [deliver]=collector
+	[live]=collector)
 
 analyse() { # TREE ENTRY: the log, on standard output
 	local tree=$1 entry=$2 options=()
 	case ${file[$entry]} in
 	collector)
-		options+=(-eva-slevel-function "${loops//,/:4,}:4" -eva-domains-function gauges:covb_ring_gather)
+		options+=(-eva-slevel-function "${loops//,/:4,}:4,$passes" -eva-domains-function gauges:covb_ring_gather)
 		;;
 	view) options+=(-eva-initialized-locals) ;; # that read_entry() fills what it returns is beyond the domains here
 	esac
