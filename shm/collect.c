@@ -17,8 +17,11 @@ static int drain_one(struct covb_drain *d)
 int covb_collect_owner(struct covbuf_segment *segment, uint32_t owner, uint32_t holder, covbuf_batch_fn fn, void *arg)
 {
 	struct covb_drain d;
-	int err = covb_drain_init(&d, segment, 0, fn, arg);
+	int err;
 
+	if (segment->sealed && !covb_load(&segment->owners[owner].queue))
+		return 0;
+	err = covb_drain_init(&d, segment, 0, fn, arg);
 	if (err)
 		return err;
 	d.holder = holder;

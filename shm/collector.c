@@ -11,7 +11,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,13 +19,6 @@
 #include "collector.h"
 
 /* ---- a pass ---------------------------------------------------------------------------------- */
-
-static bool cannot_shrink(int fd)
-{
-	int seals = fcntl(fd, F_GET_SEALS);
-
-	return seals >= 0 && (seals & F_SEAL_SHRINK);
-}
 
 static uint64_t largest_area_bytes(const struct covb_layout *layout)
 {
@@ -84,7 +76,7 @@ int covb_drain_init(struct covb_drain *d, struct covbuf_segment *segment, unsign
 	int err;
 
 	*d = (struct covb_drain){
-		.segment = segment, .flags = flags, .fn = fn, .arg = arg, .in_place = cannot_shrink(segment->fd),
+		.segment = segment, .flags = flags, .fn = fn, .arg = arg, .in_place = segment->sealed,
 		.holder = COVB_HOLDER_CONSUMER,
 	};
 	err = get_room(d);

@@ -238,6 +238,7 @@ static int make(struct covbuf_segment *segment, bool in_memory, uint32_t nr_init
 	err = in_memory ? covb_storage_seal(segment->fd) : 0;
 	if (err)
 		return covb_say(why, err, "cannot seal the segment: %s", strerror(-err));
+	segment->sealed = in_memory;
 	/* release: partner is the acquire in read_header(); whoever sees the magic sees the tables */
 	covb_store_release(&segment->header->magic, COVBUF_MAGIC);
 	return 0;
@@ -294,6 +295,7 @@ static int read_header(struct covbuf_segment *segment, const char *where, struct
 	if (header.magic == COVBUF_MAGIC && pread(segment->fd, &header, sizeof(header), 0) != sizeof(header))
 		return covb_say(why, -EPROTO, "%s was cut short while it was opened", where);
 	segment->procs_seen = header.procs_changed;
+	segment->sealed = covb_storage_is_sealed(segment->fd); /* seals stay */
 	return covb_layout_check(where, &header, storage_bytes, !(segment->flags & COVBUF_OPEN_READ), &segment->layout,
 				 why);
 }

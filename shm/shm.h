@@ -44,6 +44,7 @@ struct covbuf_segment {
 	unsigned int flags;	/* COVBUF_OPEN_* */
 	bool maker;		/* this process made it */
 	bool consumer;		/* this process holds the consumer's lock */
+	bool sealed;		/* its file cannot shrink: no look at it is a SIGBUS */
 	uint32_t maker_pid;	/* getpid() when it was made: a fork child is not the maker */
 	struct covb_layout layout;
 	uint64_t images;	/* COVBUF_IMAGES() of this process; relaxed, changes under modules_lock */
@@ -95,6 +96,9 @@ int covb_storage_create(const char *where, int *fd, struct covbuf_message *why);
 void covb_storage_remove(const char *where);
 int covb_storage_open(const char *where, bool write, int *fd, struct covbuf_message *why);
 int covb_storage_seal(int fd);
+
+/* Whether it can never be made shorter. */
+bool covb_storage_is_sealed(int fd);
 
 /* Make sure that storage for these bytes exists, extending the file. Errors: -ENOSPC, -EFBIG, ... */
 int covb_storage_reserve(int fd, uint64_t offset_bytes, uint64_t bytes);

@@ -165,6 +165,13 @@ int covb_storage_seal(int fd)
 	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) ? -errno : 0;
 }
 
+bool covb_storage_is_sealed(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals >= 0 && (seals & F_SEAL_SHRINK);
+}
+
 int covb_storage_reserve(int fd, uint64_t offset_bytes, uint64_t bytes)
 {
 	struct rlimit limit;

@@ -66,6 +66,8 @@ static int guarded(struct covbuf_segment *segment, bool (*body)(struct covbuf_se
 	struct covb_guard guard;
 	int answer, cancel_state;
 
+	if (segment->sealed)
+		return body(segment, wake);
 	/* a thread that was cancelled would leave its guard behind */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 	answer = covb_guard_push(&guard, segment->base, segment->layout.limit_bytes);

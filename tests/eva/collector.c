@@ -5,8 +5,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#define F_GET_SEALS 1034
-#define F_SEAL_SHRINK 2
 
 #include "split.h"
 #include "shm/ring.c"
