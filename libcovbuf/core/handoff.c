@@ -56,7 +56,7 @@ static COVB_LONG void wake_consumer(void)
 static COVBUF_NOINSTR bool part_with(struct covb_frame *frame, enum covbuf_area_state state)
 {
 	struct covbuf_area *area = &covb_engine.areas[frame->area];
-	uint64_t flag = frame->flag;
+	uint64_t flag = covb_load(&frame->flag);
 
 	covb_store(&frame->flag, 0);
 	return covb_flag_move(area, &flag, covb_engine.proc, state);
@@ -77,11 +77,14 @@ static COVB_LONG void deliver(struct covbuf_context *ctx, struct covb_frame *fra
 	}
 	if (covb_load(&owner->slot->sequence) != frame->sequence) {
 		if (frame->kind != COVBUF_RING) {
-			/* an observer is told before the records go */
-			if (covb_flag_move(area, &frame->flag, covb_engine.proc, COVBUF_AREA_READING))
+			uint64_t flag = covb_load(&frame->flag);
+
+			/* an observer is told before the records go; 0: taken back, see part_with() */
+			if (!covb_flag_move(area, &flag, covb_engine.proc, COVBUF_AREA_READING))
+				flag = 0;
+			covb_store(&frame->flag, flag); /* who gives a ticket twice may look */
+			if (flag)
 				covb_pool_discard(ctx, frame, covb_counter(ctx, COVBUF_LOST_STALE));
-			else
-				covb_store(&frame->flag, 0); /* taken back: see part_with() */
 			return;
 		}
 		/*
@@ -116,7 +119,7 @@ static COVBUF_NOINSTR void deliver_counted(struct covbuf_context *ctx, struct co
 {
 	struct covbuf_owner *owner = &covb_engine.owners[frame->owner];
 	struct covbuf_area *area = &covb_engine.areas[frame->area];
-	uint64_t flag = frame->flag;
+	uint64_t flag = covb_load(&frame->flag);
 
 	if (covb_load(&owner->slot->sequence) != frame->sequence) {
 		covb_pool_discard(ctx, frame, covb_counter(ctx, COVBUF_LOST_STALE));

@@ -141,7 +141,7 @@ COVBUF_NOINSTR struct covb_frame *covb_pool_take(struct covbuf_context *ctx, uin
 COVBUF_NOINSTR void covb_pool_give(struct covbuf_context *ctx, struct covb_frame *frame)
 {
 	uint32_t area = frame->area;
-	uint64_t flag = frame->flag;
+	uint64_t flag = covb_load(&frame->flag);
 
 	covb_store(&frame->flag, 0);
 	if (covb_flag_give(&covb_engine.areas[area], flag))

@@ -55,7 +55,7 @@ static COVBUF_NOINSTR struct covb_frame *get_frame(struct covbuf_context *ctx, u
 	struct covb_frame *frame = covb_pool_take(ctx, COVB_CONFIG_CLASS(config));
 
 	if (frame) {
-		frame->token = (uint64_t)(frame->area + 1) << 32 | (uint32_t)COVBUF_FLAG_GENERATION(frame->flag);
+		frame->token = (uint64_t)(frame->area + 1) << 32 | (uint32_t)COVBUF_FLAG_GENERATION(covb_load(&frame->flag));
 		covb_frame_prepare(frame, COVB_CONFIG_MODE(config), COVB_CONFIG_KIND(config));
 		return frame;
 	}

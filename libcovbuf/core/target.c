@@ -35,7 +35,7 @@ int covb_target_create(struct covbuf_owner *owner, uint64_t nr_words)
 	covb_store(&covb_engine.areas[frame->area].mode, COVB_CONFIG_MODE(owner->config));
 	covb_store(&covb_engine.areas[frame->area].nr_words, (uint32_t)owner->target_words);
 	covb_store(&covb_engine.areas[frame->area].owner, owner->index + 1);
-	owner->target_flag = frame->flag;
+	owner->target_flag = covb_load(&frame->flag);
 	covb_store(&frame->flag, 0); /* no section's */
 	covb_flag_move(&covb_engine.areas[frame->area], &owner->target_flag, covb_engine.proc, COVBUF_AREA_TARGET);
 	covb_store(&owner->slot->target, frame->area + 1);

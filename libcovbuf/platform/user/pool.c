@@ -39,7 +39,7 @@ int covbuf_area_take(uint32_t area_class, uint64_t **words, uint64_t *nr_words, 
 	covb_wmb();
 	*words = frame->start;
 	*nr_words = covbuf_class_words(area_class);
-	*ticket = TICKET(frame->area, frame->flag);
+	*ticket = TICKET(frame->area, covb_load(&frame->flag));
 	return 0;
 }
 
