@@ -57,9 +57,9 @@ COVBUF_PUBLIC void covbuf_owner_put(struct covbuf_owner *owner);
  *
  * Takes an area and pushes it. What was collecting in this thread is interrupted until the disable.
  *
- * Context: sleeping level.
+ * Context: sleeping level. Waits for who still merges for the last enable, if the owner has a target.
  * Errors: -EBUSY: enabled already, here or in another thread; -ENOSPC: the pool is empty; -ESHUTDOWN:
- * this thread's context is closed.
+ * this thread's context is closed; -EDEADLK: the caller is a signal handler that interrupted such a merge.
  */
 COVBUF_PUBLIC int covbuf_enable(struct covbuf_owner *owner);
 
