@@ -273,19 +273,26 @@ int main(int argc, char **argv)
 	bench_attach(64u << 20, 0, NR_AREAS);
 	owner = bench_remote_owner(COVBUF_MODE_PC, COVBUF_LINEAR, 0, BENCH_HANDLE(1));
 	if (bench_nr_cores() < 2) {
-		producing[1].missing = collecting[0].missing = handing[0].missing = handing[1].missing = "one core";
+		producing[1].missing = collecting[0].missing = handing[0].missing = handing[1].missing =
+			handing[2].missing = "needs 2 cores, there is 1";
 		bench_run(&producer);
+		bench_report(&collector);
+		bench_report(&latency);
 		return bench_finish();
 	}
-	pid = start_collector(false);
-	bench_run(&producer);
-	for (uint32_t i = 0; i < shared->nr_drains; i++)
-		bench_sample(&collecting[0], shared->drain_ns[i]);
-	stop_collector(pid);
-	bench_report(&collector);
-	measure_latency(&handing[0], false);
-	measure_latency(&handing[1], true);
-	measure_pipe(&handing[2]);
-	bench_report(&latency);
+	if (bench_wanted(&producer) + bench_wanted(&collector)) {
+		pid = start_collector(false);
+		bench_run(&producer);
+		for (uint32_t i = 0; i < shared->nr_drains; i++)
+			bench_sample(&collecting[0], shared->drain_ns[i]);
+		stop_collector(pid);
+		bench_report(&collector);
+	}
+	if (bench_wanted(&latency)) {
+		measure_latency(&handing[0], false);
+		measure_latency(&handing[1], true);
+		measure_pipe(&handing[2]);
+		bench_report(&latency);
+	}
 	return bench_finish();
 }

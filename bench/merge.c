@@ -67,9 +67,11 @@ static void measure(uint32_t area_class, const char *name)
 		{ .name = "merge", .against = "memcpy", .target_ratio = area_class < 7 ? 1.05 : 1.0 },
 	};
 	struct bench bench = { .name = name, .unit = "record", .variants = variants,
-			       .question = "What does merging cost beside copying?", .nr_variants = BENCH_NR(variants) };
-	uint32_t repetitions = bench_is_quick() ? 20 : 100;
+			       .question = "What does merging cost beside copying?", .nr_variants = BENCH_NR(variants),
+			       .repetitions = 20 };
 
+	if (!bench_wanted(&bench))
+		return;
 	bench_must(covbuf_pool_grow(area_class, 3), "covbuf_pool_grow");
 	bench_must(covbuf_owner_create(&options, &size.owner), "covbuf_owner_create");
 	bench_must(covbuf_remote_enable(size.owner, &handle, 1, 0), "covbuf_remote_enable");
@@ -77,7 +79,7 @@ static void measure(uint32_t area_class, const char *name)
 	/* one word off, as records lie behind their count */
 	size.from = (uint64_t *)aligned_alloc(4096, (size.nr_words + 512) * 8 / 4096 * 4096 + 4096);
 	size.to = (uint64_t *)aligned_alloc(4096, (size.nr_words + 512) * 8 / 4096 * 4096 + 4096) + 1;
-	for (uint32_t r = 0; r < repetitions; r++) {
+	while (bench_another(&bench)) {
 		bench_sample(&variants[0], copy_once(&size, false) / (double)size.nr_words);
 		bench_sample(&variants[1], copy_once(&size, true) / (double)size.nr_words);
 		bench_sample(&variants[2], merge_once(&size) / (double)size.nr_words);
