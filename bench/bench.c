@@ -309,6 +309,8 @@ static void *help(void *arg)
 		if (!work)
 			return NULL;
 		if (helper->number < work->nr_threads) {
+			if (work->prepare_thread)
+				work->prepare_thread(work, helper->number);
 			line_up(work->nr_threads);
 			helper->ns = one_pass(work, helper->number);
 		}
@@ -344,6 +346,8 @@ static double pass_of_many(const struct bench_variant *variant)
 	__atomic_store_n(&nr_arrived, 0, __ATOMIC_RELAXED);
 	work = variant;
 	pthread_barrier_wait(&gather);
+	if (variant->prepare_thread)
+		variant->prepare_thread(variant, 0);
 	line_up(variant->nr_threads);
 	slowest = one_pass(variant, 0);
 	pthread_barrier_wait(&finish);
@@ -357,6 +361,8 @@ static double pass_of_one(struct bench_variant *variant)
 	uint64_t begin, nr_ops;
 	double ns;
 
+	if (variant->prepare_thread)
+		variant->prepare_thread(variant, 0);
 	bench_counters_begin();
 	begin = bench_now_ns();
 	nr_ops = variant->pass(variant, 0);
@@ -456,7 +462,7 @@ static void count_all(const struct bench *bench)
 	}
 }
 
-void bench_run(struct bench *bench)
+void bench_run_with(struct bench *bench, void (*tell)(struct bench_variant *variant))
 {
 	uint32_t nr_threads = 1;
 
@@ -478,5 +484,13 @@ void bench_run(struct bench *bench)
 		run_round(bench);
 	if (nr_threads > 1)
 		stop_helpers(nr_threads);
+	for (uint32_t i = 0; tell && i < bench->nr_variants; i++)
+		if (!bench->variants[i].missing)
+			tell(&bench->variants[i]);
 	bench_report(bench);
+}
+
+void bench_run(struct bench *bench)
+{
+	bench_run_with(bench, NULL);
 }

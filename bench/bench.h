@@ -21,7 +21,7 @@
 
 #define BENCH_MAX_THREADS 256
 #define BENCH_MAX_VALUES 4
-#define BENCH_MAX_TARGETS 4
+#define BENCH_MAX_TARGETS 6
 
 /* Where the reference ratios come from. */
 #define BENCH_REFERENCE "Zen 4 at 3.7 GHz, prototypes"
@@ -46,7 +46,8 @@ struct bench_variant {
 	/* One pass by one thread; returns the operations done. */
 	uint64_t (*pass)(const struct bench_variant *variant, uint32_t thread);
 	void (*prepare)(const struct bench_variant *variant); /* or NULL; before each pass, by the first thread */
-	void (*clear_up)(const struct bench_variant *variant); /* or NULL; after it */
+	void (*prepare_thread)(const struct bench_variant *variant, uint32_t thread); /* or NULL; then, by each of its threads */
+	void (*clear_up)(const struct bench_variant *variant); /* or NULL; after it, by the first thread */
 	const void *arg;
 	uint64_t nr_ops;	/* in a pass, per thread */
 	uint32_t nr_threads;	/* 0: one */
@@ -88,6 +89,8 @@ void bench_init(int argc, char **argv);
 /* Whether to measure it: not with --list, nor if --only names others. For a bench that needs much before it runs. */
 bool bench_wanted(struct bench *bench);
 void bench_run(struct bench *bench);
+/* The same, and tell adds values to each variant before the report. */
+void bench_run_with(struct bench *bench, void (*tell)(struct bench_variant *variant));
 /* After the last bench. */
 int bench_finish(void);
 

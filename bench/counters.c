@@ -97,16 +97,15 @@ bool bench_can_count(const char **why)
 
 static uint64_t run_once(const struct bench_variant *variant, bool counted)
 {
-	uint64_t nr_ops;
-
 	if (variant->prepare)
 		variant->prepare(variant);
+	if (variant->prepare_thread)
+		variant->prepare_thread(variant, 0);
 	if (counted) {
 		CALLGRIND_START_INSTRUMENTATION;
 		CALLGRIND_ZERO_STATS;
 	}
-	nr_ops = variant->pass(variant, 0);
-	return nr_ops;
+	return variant->pass(variant, 0);
 }
 
 void bench_count(const struct bench *bench, const struct bench_variant *variant)

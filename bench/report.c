@@ -7,7 +7,7 @@
 
 #include "harness.h"
 
-#define NAME_COLUMNS 44
+#define NAME_COLUMNS 48
 
 /* ---- samples --------------------------------------------------------------------------------- */
 
@@ -177,13 +177,14 @@ static bool is_met(const struct bench_target *target, double value)
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
+/* x_unit is a plural: of one its last letter is dropped. */
 static void format_x(char *text, size_t bytes, const struct bench *bench, double x)
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB" };
 	uint32_t unit = 0;
 
 	if (strcmp(bench->x_unit, "bytes")) {
-		snprintf(text, bytes, "%.15g %s", x, bench->x_unit);
+		snprintf(text, bytes, "%.15g %.*s", x, (int)strlen(bench->x_unit) - (x == 1), bench->x_unit);
 		return;
 	}
 	for (; x >= 1024 && unit < BENCH_NR(units) - 1; unit++)
