@@ -1,190 +1,120 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * KCOV's structure, written from its description, for benches to measure beside: handles in 16 lists and areas in one list
- * under a spinlock, a task's state saved and restored, and at the stop the records copied into the owner's area under the
- * owner's lock.
+ * The peer that covbuf's sections are compared with: the structure of Linux's KCOV, in userspace, written from
+ * its description.
+ *
+ * A handle is found in 16 lists under one lock; the same lock guards the list of free areas. A start takes a
+ * reference, saves the task's state (a softirq's start in a place of its own) and points it to a fresh area. A
+ * stop puts the state back, copies the area's records behind those that its owner has, under the owner's lock,
+ * returns the area under the first lock, and drops the reference. So a pair takes three locks and counts a reference
+ * up and down; in a softirq, whose area is the CPU's own, two.
+ *
+ * What a kernel does besides, turning interrupts off and on again, is not in it.
  */
 #ifndef COVB_BENCH_KCOV_H
 #define COVB_BENCH_KCOV_H
 
 #include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
+#include <stdbool.h>
+#include <stdint.h>
 
-#include "engine.h"
+#include <covbuf/atomic.h>
 
-#define KCOV_BUCKETS 16
+#define KCOV_NR_BUCKETS 16
 
-struct kcov_remote {
-	uint64_t handle;
-	struct kcov_remote *next;
+enum kcov_mode { KCOV_OFF = 0, KCOV_PC = 2, KCOV_CMP = 3 };
+
+/* What a user opens. */
+struct kcov {
 	uint32_t refs;
 	pthread_spinlock_t lock;
-	uint64_t *area;		/* word 0 is the number of records */
-	uint64_t area_words;
+	uint32_t mode, sequence;
+	bool remote;
+	uint32_t remote_words;	/* of a section's area */
+	uint64_t nr_words, *area;
 	uint64_t dropped;	/* records that did not fit */
 } __attribute__((aligned(128)));
 
-struct kcov {
-	struct kcov_remote *remotes, *buckets[KCOV_BUCKETS];
-	uint32_t nr_remotes;
-	pthread_spinlock_t lock __attribute__((aligned(128))); /* of buckets and areas */
-	void *free_areas;
-	uint64_t area_words;	/* of a section */
+/* A handle that it has asked for. */
+struct kcov_remote {
+	uint64_t handle;
+	struct kcov *kcov;
+	struct kcov_remote *next; /* with the same hash */
+};
+
+/* A thread's state, and what a softirq on it has interrupted. */
+struct kcov_state {
+	uint32_t mode, nr_words;
+	uint64_t *area;
+	struct kcov *kcov;
+	uint32_t sequence;
 };
 
 struct kcov_task {
-	uint32_t mode, size;
-	uint64_t *area;
-	struct kcov_remote *remote;
-	uint32_t saved_mode, saved_size;
-	uint64_t *saved_area;
-	struct kcov_remote *saved_remote;
+	struct kcov_state now, saved;
+	bool in_softirq;
+	uint64_t *softirq_area;
 };
 
-static __thread struct kcov_task kcov_task;
+extern __thread struct kcov_task kcov_task;
 
-/* Shared with children; touched, so that no page is missing later. */
-static inline void *kcov_memory(uint64_t bytes)
-{
-	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+/* nr_areas of nr_words, none of them touched before: the caller's memory. */
+void kcov_make_pool(uint64_t *memory, uint32_t nr_areas, uint32_t nr_words);
+uint64_t *kcov_area_take(uint32_t nr_words);
+void kcov_area_give(uint64_t *area, uint32_t nr_words);
 
-	bench_must(memory == MAP_FAILED ? -12 : 0, "mmap");
-	memset(memory, 0, bytes);
-	return memory;
-}
+/* May lie in shared memory, as its area may. */
+void kcov_init(struct kcov *kcov, enum kcov_mode mode, uint64_t *area, uint64_t nr_words, uint32_t remote_words);
 
-static inline uint32_t kcov_bucket(uint64_t handle)
-{
-	return (uint32_t)(handle * 0x61c8864680b583ebull >> 60);
-}
+void kcov_add(struct kcov_remote *remote);
+void kcov_remove(struct kcov_remote *remote);
+/* The owner of a handle, with a reference; or NULL. */
+struct kcov *kcov_get(uint64_t handle);
+void kcov_put(struct kcov *kcov);
 
-/* Handles from 1; nr_areas for sections. */
-static inline struct kcov *kcov_make(uint32_t nr_remotes, uint64_t remote_words, uint32_t nr_areas, uint64_t area_words)
-{
-	struct kcov *kcov = kcov_memory(sizeof(*kcov));
-	uint64_t *areas = kcov_memory((uint64_t)nr_areas * area_words * 8);
-	uint64_t *remote_areas = kcov_memory((uint64_t)nr_remotes * remote_words * 8);
+bool kcov_remote_start(uint64_t handle);
+void kcov_remote_stop(void);
+bool kcov_softirq_start(uint64_t handle);
+void kcov_softirq_stop(void);
 
-	kcov->remotes = kcov_memory(nr_remotes * sizeof(*kcov->remotes));
-	kcov->nr_remotes = nr_remotes;
-	kcov->area_words = area_words;
-	pthread_spin_init(&kcov->lock, PTHREAD_PROCESS_SHARED);
-	for (uint32_t i = 0; i < nr_areas; i++) {
-		*(void **)(areas + i * area_words) = kcov->free_areas;
-		kcov->free_areas = areas + i * area_words;
-	}
-	for (uint32_t i = 0; i < nr_remotes; i++) {
-		struct kcov_remote *remote = &kcov->remotes[i];
-		struct kcov_remote **bucket = &kcov->buckets[kcov_bucket(i + 1)];
+/* Appends the records of from to those of to, which has nr_words; returns how many did not fit. */
+uint64_t kcov_move(enum kcov_mode mode, uint64_t *to, uint64_t nr_words, const uint64_t *from);
 
-		remote->handle = i + 1;
-		remote->area = remote_areas + i * remote_words;
-		remote->area_words = remote_words;
-		pthread_spin_init(&remote->lock, PTHREAD_PROCESS_SHARED);
-		remote->next = *bucket;
-		*bucket = remote;
-	}
-	return kcov;
-}
-
-/* ---- its callback ---------------------------------------------------------------------------- */
-
-static inline __attribute__((always_inline)) void kcov_append(uint64_t pc)
+/* The callbacks' sequences: mode, then room, then the count, then the record. */
+static inline __attribute__((always_inline)) void kcov_append_pc(uint64_t pc)
 {
 	uint64_t *area, n;
 
-	if (__builtin_expect(covb_load(&kcov_task.mode) != 2, 0))
+	if (__builtin_expect(covb_load(&kcov_task.now.mode) != KCOV_PC, 0))
 		return;
-	BENCH_BARRIER();
-	area = covb_load(&kcov_task.area);
+	covb_barrier();
+	area = covb_load(&kcov_task.now.area);
 	n = covb_load(area) + 1;
-	if (__builtin_expect(n < covb_load(&kcov_task.size), 1)) {
+	if (__builtin_expect(n < covb_load(&kcov_task.now.nr_words), 1)) {
 		covb_store(area, n);
-		BENCH_BARRIER();
+		covb_barrier();
 		area[n] = pc;
 	}
 }
 
-/* ---- its sections ---------------------------------------------------------------------------- */
-
-static inline void *kcov_take_area(struct kcov *kcov)
+static inline __attribute__((always_inline)) void kcov_append_cmp(uint64_t type, uint64_t arg1, uint64_t arg2, uint64_t pc)
 {
-	void *area = kcov->free_areas;
+	uint64_t *area, n, at;
 
-	if (area)
-		kcov->free_areas = *(void **)area;
-	return area;
-}
-
-static inline void kcov_give_area(struct kcov *kcov, void *area)
-{
-	*(void **)area = kcov->free_areas;
-	kcov->free_areas = area;
-}
-
-static __attribute__((noinline, unused)) bool kcov_start(struct kcov *kcov, uint64_t handle)
-{
-	struct kcov_remote *remote;
-	void *area = NULL;
-
-	pthread_spin_lock(&kcov->lock);
-	remote = kcov->buckets[kcov_bucket(handle)];
-	while (remote && remote->handle != handle)
-		remote = remote->next;
-	if (remote)
-		area = kcov_take_area(kcov);
-	if (!area) {
-		pthread_spin_unlock(&kcov->lock);
-		return false;
+	if (__builtin_expect(covb_load(&kcov_task.now.mode) != KCOV_CMP, 0))
+		return;
+	covb_barrier();
+	area = covb_load(&kcov_task.now.area);
+	n = covb_load(area);
+	at = 1 + n * 4;
+	if (__builtin_expect(at + 4 <= covb_load(&kcov_task.now.nr_words), 1)) {
+		covb_store(area, n + 1);
+		covb_barrier();
+		area[at] = type;
+		area[at + 1] = arg1;
+		area[at + 2] = arg2;
+		area[at + 3] = pc;
 	}
-	remote->refs++;
-	pthread_spin_unlock(&kcov->lock);
-	kcov_task.saved_mode = kcov_task.mode;
-	kcov_task.saved_size = kcov_task.size;
-	kcov_task.saved_area = kcov_task.area;
-	kcov_task.saved_remote = kcov_task.remote;
-	kcov_task.area = area;
-	kcov_task.area[0] = 0;
-	kcov_task.size = (uint32_t)kcov->area_words;
-	kcov_task.remote = remote;
-	BENCH_BARRIER();
-	covb_store(&kcov_task.mode, 2);
-	return true;
-}
-
-/* Under the owner's lock. */
-static inline void kcov_merge(struct kcov_remote *remote, const uint64_t *area)
-{
-	uint64_t nr = area[0], there = remote->area[0], room = remote->area_words - 1 - there;
-
-	if (nr > room) {
-		remote->dropped += nr - room;
-		nr = room;
-	}
-	memcpy(remote->area + 1 + there, area + 1, nr * 8);
-	remote->area[0] = there + nr;
-}
-
-static __attribute__((noinline, unused)) void kcov_stop(struct kcov *kcov)
-{
-	struct kcov_remote *remote = kcov_task.remote;
-	uint64_t *area = kcov_task.area;
-
-	covb_store(&kcov_task.mode, 0);
-	BENCH_BARRIER();
-	kcov_task.size = kcov_task.saved_size;
-	kcov_task.area = kcov_task.saved_area;
-	kcov_task.remote = kcov_task.saved_remote;
-	covb_store(&kcov_task.mode, kcov_task.saved_mode);
-	pthread_spin_lock(&remote->lock);
-	kcov_merge(remote, area);
-	pthread_spin_unlock(&remote->lock);
-	pthread_spin_lock(&kcov->lock);
-	kcov_give_area(kcov, area);
-	remote->refs--;
-	pthread_spin_unlock(&kcov->lock);
 }
 
 #endif

@@ -9,8 +9,11 @@
  * from all of them.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,7 +31,7 @@
 #define KCOV_OWNER_AREAS 32
 
 static uint32_t points[MAX_POINTS], nr_points, nr_cores;
-static struct kcov *kcov;
+static struct kcov *kcovs; /* one for each core */
 static struct covbuf_owner *owners[BENCH_MAX_THREADS];
 static uint64_t *plain; /* of each thread, as many areas as it fills in a pass */
 
@@ -90,12 +93,12 @@ static __attribute__((noinline)) uint64_t pass_append_kcov(const struct bench_va
 		uint64_t *area = plain + (thread * NR_SECTIONS + i) * AREA_WORDS;
 
 		area[0] = 0;
-		kcov_task = (struct kcov_task){ .mode = 2, .size = AREA_WORDS, .area = area };
+		kcov_task.now = (struct kcov_state){ .mode = KCOV_PC, .nr_words = AREA_WORDS, .area = area };
 		for (uint32_t k = 0; k < NR_RECORDS; k++) {
-			kcov_append(k + 1);
+			kcov_append_pc(k + 1);
 			BENCH_BARRIER();
 		}
-		kcov_task.mode = 0;
+		kcov_task.now.mode = KCOV_OFF;
 	}
 	return NR_SECTIONS * NR_RECORDS;
 }
@@ -150,8 +153,8 @@ static __attribute__((noinline)) uint64_t pass_section_kcov(const struct bench_v
 	uint64_t handle = number_of(variant, thread) + 1;
 
 	for (uint64_t i = 0; i < variant->nr_ops; i++)
-		if (kcov_start(kcov, handle))
-			kcov_stop(kcov);
+		if (kcov_remote_start(handle))
+			kcov_remote_stop();
 	return variant->nr_ops;
 }
 
@@ -191,17 +194,11 @@ static __attribute__((noinline)) uint64_t pass_pool_kcov(const struct bench_vari
 {
 	(void)thread;
 	for (uint64_t i = 0; i < variant->nr_ops; i++) {
-		void *area;
+		uint64_t *area = kcov_area_take(AREA_WORDS);
 
-		pthread_spin_lock(&kcov->lock);
-		area = kcov_take_area(kcov);
-		pthread_spin_unlock(&kcov->lock);
 		BENCH_KEEP(area);
-		if (!area)
-			continue;
-		pthread_spin_lock(&kcov->lock);
-		kcov_give_area(kcov, area);
-		pthread_spin_unlock(&kcov->lock);
+		if (area)
+			kcov_area_give(area, AREA_WORDS);
 	}
 	return variant->nr_ops;
 }
@@ -254,18 +251,18 @@ static void drain_covbuf(struct covbuf_segment *segment)
 /* Reads each owner's area under its lock, and empties it. */
 static void drain_kcov(void)
 {
-	for (uint32_t i = 0; i < kcov->nr_remotes; i++) {
-		struct kcov_remote *remote = &kcov->remotes[i];
+	for (uint32_t i = 0; i < nr_cores; i++) {
+		struct kcov *kcov = &kcovs[i];
 		uint64_t sum = 0;
 
-		if (!covb_load(&remote->area[0]))
+		if (!covb_load(&kcov->area[0]))
 			continue;
-		pthread_spin_lock(&remote->lock);
-		for (uint64_t k = 1; k <= remote->area[0]; k++)
-			sum += remote->area[k];
-		collector->nr_records += remote->area[0];
-		remote->area[0] = 0;
-		pthread_spin_unlock(&remote->lock);
+		pthread_spin_lock(&kcov->lock);
+		for (uint64_t k = 1; k <= kcov->area[0]; k++)
+			sum += kcov->area[k];
+		collector->nr_records += kcov->area[0];
+		kcov->area[0] = 0;
+		pthread_spin_unlock(&kcov->lock);
 		collector->sum += sum;
 	}
 }
@@ -348,8 +345,8 @@ static void begin_collecting(const struct bench_variant *variant)
 	const struct tally *tally = variant->arg;
 
 	collector->nr_records = collector->nr_lost = collector->busy_ns = 0;
-	for (uint32_t i = 0; i < kcov->nr_remotes; i++)
-		kcov->remotes[i].dropped = 0;
+	for (uint32_t i = 0; i < nr_cores; i++)
+		kcovs[i].dropped = 0;
 	ask(tally->mode);
 }
 
@@ -381,7 +378,7 @@ static void end_collecting(const struct bench_variant *variant)
 	tally->lost += collector->nr_lost;
 	tally->busy_ns += collector->busy_ns;
 	for (uint32_t i = 0; i < variant->nr_threads; i++)
-		tally->lost += tally->mode == COLLECTOR_KCOV ? kcov->remotes[i].dropped : lost_now[i] - lost_before[i];
+		tally->lost += tally->mode == COLLECTOR_KCOV ? kcovs[i].dropped : lost_now[i] - lost_before[i];
 }
 
 static __attribute__((noinline)) uint64_t pass_collected(const struct bench_variant *variant, uint32_t thread)
@@ -400,13 +397,13 @@ static __attribute__((noinline)) uint64_t pass_collected(const struct bench_vari
 static __attribute__((noinline)) uint64_t pass_collected_kcov(const struct bench_variant *variant, uint32_t thread)
 {
 	for (uint64_t i = 0; i < variant->nr_ops; i++) {
-		if (!kcov_start(kcov, thread + 1))
+		if (!kcov_remote_start(thread + 1))
 			continue;
 		for (uint32_t k = 0; k < NR_RECORDS; k++) {
-			kcov_append(k + 1);
+			kcov_append_pc(k + 1);
 			BENCH_BARRIER();
 		}
-		kcov_stop(kcov);
+		kcov_remote_stop();
 	}
 	return variant->nr_ops * NR_RECORDS;
 }
@@ -459,6 +456,32 @@ static void scale_collect(void)
 	waitpid(pid, NULL, 0);
 }
 
+/* Shared with children; touched, so that no page is missing later. */
+static void *shared_memory(uint64_t bytes)
+{
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	bench_must(memory == MAP_FAILED ? -errno : 0, "mmap");
+	memset(memory, 0, bytes);
+	return memory;
+}
+
+/* Handles from 1. */
+static void make_kcovs(uint32_t nr_areas)
+{
+	static struct kcov_remote remotes[BENCH_MAX_THREADS];
+	uint64_t nr_words = (uint64_t)KCOV_OWNER_AREAS * AREA_WORDS;
+	uint64_t *areas = shared_memory(nr_cores * nr_words * 8);
+
+	kcovs = shared_memory(nr_cores * sizeof(*kcovs));
+	kcov_make_pool(shared_memory((uint64_t)nr_areas * AREA_WORDS * 8), nr_areas, AREA_WORDS);
+	for (uint32_t i = 0; i < nr_cores; i++) {
+		kcov_init(&kcovs[i], KCOV_PC, areas + i * nr_words, nr_words, AREA_WORDS);
+		remotes[i] = (struct kcov_remote){ .handle = i + 1, .kcov = &kcovs[i] };
+		kcov_add(&remotes[i]);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	uint32_t nr_areas;
@@ -468,9 +491,9 @@ int main(int argc, char **argv)
 	nr_points = bench_thread_counts(points);
 	nr_areas = nr_cores * AREAS_PER_CORE;
 	bench_attach((uint64_t)(nr_areas + 64) << 16, 0, nr_areas);
-	collector = kcov_memory(sizeof(*collector));
-	kcov = kcov_make(nr_cores, (uint64_t)KCOV_OWNER_AREAS * AREA_WORDS, nr_areas, AREA_WORDS);
-	plain = kcov_memory((uint64_t)nr_cores * NR_SECTIONS * AREA_WORDS * 8);
+	collector = shared_memory(sizeof(*collector));
+	make_kcovs(nr_areas);
+	plain = shared_memory((uint64_t)nr_cores * NR_SECTIONS * AREA_WORDS * 8);
 	for (uint32_t i = 0; i < nr_cores; i++)
 		owners[i] = bench_remote_owner(COVBUF_MODE_PC, COVBUF_LINEAR, 0, BENCH_HANDLE(i + 1));
 	scale_append();
