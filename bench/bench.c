@@ -29,7 +29,7 @@ FILE *bench_json;
 bool bench_counting;
 
 static bool quick, smoke, list;
-static double seconds; /* for the rounds of a bench */
+static double seconds; /* for the rounds of a bench, unless it says otherwise */
 static const char *only[MAX_ONLY];
 static uint32_t nr_only, nr_named;
 static uint32_t cores[BENCH_MAX_THREADS];
@@ -44,6 +44,11 @@ uint64_t bench_now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+double bench_seconds(void)
+{
+	return seconds;
+}
+
 double bench_clock_ns(void)
 {
 	return clock_ns;
@@ -52,6 +57,11 @@ double bench_clock_ns(void)
 bool bench_is_quick(void)
 {
 	return quick;
+}
+
+bool bench_is_smoke(void)
+{
+	return smoke;
 }
 
 void bench_must(int err, const char *what)
@@ -385,10 +395,15 @@ static void measure(struct bench_variant *variant)
 	bench_sample(variant, ns);
 }
 
+static double limit_ns(const struct bench *bench)
+{
+	return 1e9 * (bench->seconds > 0 ? bench->seconds : seconds);
+}
+
 static void show_progress(const struct bench *bench, uint32_t repetitions, double passed_ns)
 {
 	static uint64_t shown_ns;
-	double by_rounds = (double)bench->round / repetitions, by_time = passed_ns / (seconds * 1e9);
+	double by_rounds = (double)bench->round / repetitions, by_time = passed_ns / limit_ns(bench);
 	uint64_t now = bench_now_ns();
 
 	if (passed_ns < PROGRESS_NS || now - shown_ns < PROGRESS_NS / 10 || !isatty(STDERR_FILENO))
@@ -426,7 +441,7 @@ bool bench_another(struct bench *bench)
 	if (bench->is_warm) {
 		double passed_ns = (double)(now - bench->began_ns);
 
-		if (bench->round >= repetitions || (bench->round >= LEAST_ROUNDS && passed_ns > seconds * 1e9)) {
+		if (bench->round >= repetitions || (bench->round >= LEAST_ROUNDS && passed_ns > limit_ns(bench))) {
 			end_progress(passed_ns);
 			return false;
 		}
@@ -436,7 +451,7 @@ bool bench_another(struct bench *bench)
 	return true;
 }
 
-static void run_round(struct bench *bench)
+void bench_round(struct bench *bench)
 {
 	for (uint32_t i = 0; i < bench->nr_variants; i++)
 		if (!bench->variants[i].missing)
@@ -452,7 +467,7 @@ static const char *too_few_cores(uint32_t nr_threads)
 	return text;
 }
 
-static void count_all(const struct bench *bench)
+void bench_count_all(const struct bench *bench)
 {
 	for (uint32_t i = 0; i < bench->nr_variants; i++) {
 		const struct bench_variant *variant = &bench->variants[i];
@@ -469,7 +484,7 @@ void bench_run_with(struct bench *bench, void (*tell)(struct bench_variant *vari
 	if (!bench_wanted(bench))
 		return;
 	if (bench_counting)
-		count_all(bench);
+		bench_count_all(bench);
 	for (uint32_t i = 0; i < bench->nr_variants; i++) {
 		struct bench_variant *variant = &bench->variants[i];
 
@@ -481,7 +496,7 @@ void bench_run_with(struct bench *bench, void (*tell)(struct bench_variant *vari
 	if (nr_threads > 1)
 		start_helpers(nr_threads);
 	while (bench_another(bench))
-		run_round(bench);
+		bench_round(bench);
 	if (nr_threads > 1)
 		stop_helpers(nr_threads);
 	for (uint32_t i = 0; tell && i < bench->nr_variants; i++)

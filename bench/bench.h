@@ -79,6 +79,7 @@ struct bench {
 	uint32_t repetitions;	/* with --quick; without, five times as many. Fewer if they take too long */
 
 	/* The harness's. */
+	double seconds;
 	uint32_t round;
 	uint64_t began_ns;
 	bool is_warm, told;
@@ -91,10 +92,17 @@ bool bench_wanted(struct bench *bench);
 void bench_run(struct bench *bench);
 /* The same, and tell adds values to each variant before the report. */
 void bench_run_with(struct bench *bench, void (*tell)(struct bench_variant *variant));
+/*
+ * A series whose places need a process, and a segment, each: for each x, a child calls begin(x), and runs the variants of that
+ * x in turn. begin returns NULL, or why they cannot be measured. The variants of one x stand together in the array, and have
+ * one thread.
+ */
+void bench_run_points(struct bench *bench, const char *(*begin)(double x));
 /* After the last bench. */
 int bench_finish(void);
 
 bool bench_is_quick(void);
+bool bench_is_smoke(void);
 /* How many threads can run at the same time. */
 uint32_t bench_nr_cores(void);
 /* 1, 2, 4 ... and all cores; returns how many, at most 16. */

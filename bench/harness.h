@@ -12,6 +12,11 @@ extern FILE *bench_json;
 /* --count: nothing is timed, and nothing told. */
 extern bool bench_counting;
 
+/* bench.c */
+double bench_seconds(void);
+void bench_round(struct bench *bench);
+void bench_count_all(const struct bench *bench);
+
 /* report.c */
 void bench_drop_samples(struct bench *bench);
 

@@ -266,19 +266,42 @@ static void print_row(const struct bench *bench, const struct bench_variant *var
 	printf("\n");
 }
 
+/* Lines of a series stay together, though they were measured a point at a time. */
+static const struct bench_variant *next_row(const struct bench *bench, bool told[])
+{
+	const struct bench_variant *next = NULL, *variants = bench->variants;
+	static const char *line;
+
+	for (uint32_t i = 0; i < bench->nr_variants && !next; i++)
+		if (!told[i] && line && bench->x_unit && !strcmp(variants[i].name, line))
+			next = &variants[i];
+	for (uint32_t i = 0; i < bench->nr_variants && !next; i++)
+		if (!told[i])
+			next = &variants[i];
+	line = next ? next->name : NULL;
+	if (next)
+		told[next - variants] = true;
+	return next;
+}
+
 static void print_table(const struct bench *bench)
 {
+	bool *told = calloc(bench->nr_variants, sizeof(*told));
+	const struct bench_variant *row;
 	bool counted = false, speeds = bench->x_unit && !strcmp(bench->x_unit, "threads");
 
+	if (!told)
+		abort();
 	for (uint32_t i = 0; i < bench->nr_variants; i++)
 		counted |= bench->variants[i].instructions > 0;
 	printf("%s: %s\n", bench->name, bench->question);
 	printf("  %-*s %9s %9s %9s %6s", NAME_COLUMNS, bench->unit, "min ns", "median", "p95", "spread");
 	printf("%s%s %8s  %s\n", counted ? "   instr." : "", speeds ? " speed-up" : "", "ratio", "target");
-	for (uint32_t i = 0; i < bench->nr_variants; i++)
-		print_row(bench, &bench->variants[i], counted, speeds);
+	while ((row = next_row(bench, told)))
+		print_row(bench, row, counted, speeds);
 	printf("\n");
 	fflush(stdout);
+	free(told);
 }
 
 /* ---- JSON lines ------------------------------------------------------------------------------ */
