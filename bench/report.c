@@ -403,6 +403,7 @@ static void put_figures(const struct bench *bench, const struct bench_variant *v
 	put_number("min_ns", variant->min_ns);
 	put_number("median_ns", variant->median_ns);
 	put_number("p95_ns", variant->p95_ns);
+	put_number("figure_ns", figure(variant));
 	put_number("spread", variant->spread);
 	put_number("samples", variant->nr_samples);
 	put_known("instructions", variant->instructions);

@@ -41,6 +41,7 @@ static uint32_t add_series(struct bench_variant *variants, uint32_t nr, struct b
 	for (uint32_t i = 0; i < nr_points; i++) {
 		of.x = points[i];
 		of.nr_threads = points[i];
+		of.by_median = true; /* one thread, too, to be compared */
 		variants[nr++] = of;
 	}
 	return nr;
@@ -431,10 +432,9 @@ static void scale_collect(void)
 
 	spare_a_core();
 	bench.nr_variants = add_series(variants, 0, (struct bench_variant){ .name = "collected beside", .pass = pass_collected,
-			.prepare_thread = begin_counting, .nr_ops = NR_COLLECTED, .by_median = true });
+			.prepare_thread = begin_counting, .nr_ops = NR_COLLECTED });
 	bench.nr_variants = add_series(variants, bench.nr_variants, (struct bench_variant){ .name = "KCOV's structure",
-			.pass = pass_collected_kcov, .nr_ops = NR_COLLECTED, .against = "collected beside",
-			.by_median = true });
+			.pass = pass_collected_kcov, .nr_ops = NR_COLLECTED, .against = "collected beside" });
 	for (uint32_t i = 0; i < bench.nr_variants; i++) {
 		tallies[i].mode = i < nr_points ? COLLECTOR_COVBUF : COLLECTOR_KCOV;
 		variants[i].prepare = begin_collecting;

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# install-deps.sh [--list] [build] [test] [real]
+# install-deps.sh [--list] [build] [test] [real] [bench]
 #
 # Installs the Debian 12 packages that libcovbuf needs: to be built, to be tested, to record the real
-# programs that its tests and scripts/quickstart.sh build. Without a group: all. Only what is missing is
-# asked for; where nothing is, neither root nor a network is needed. --list prints the names and
-# installs nothing.
+# programs that its tests and scripts/quickstart.sh build. Without a group: these three. bench: what
+# bench/run.sh measures libcovbuf beside, and draws and counts with. Only what is missing is asked for;
+# where nothing is, neither root nor a network is needed. --list prints the names and installs nothing.
 set -eu
 me=${0##*/}
 die() { echo "$me: $*" >&2; exit 1; }
@@ -29,15 +29,20 @@ real=(
 	dpkg-dev xz-utils # source packages
 	libevent-dev tcl  # memcached and sqlite3 are built with these
 )
+bench=(
+	gnuplot-nox valgrind python3
+	libck-dev libdpdk-dev libmimalloc-dev
+	liblttng-ust-dev lttng-tools afl++ libclang-rt-19-dev
+)
 
 list=
 groups=()
 for argument; do
 	case $argument in
 	--list) list=1 ;;
-	build | test | real) groups+=("$argument") ;;
+	build | test | real | bench) groups+=("$argument") ;;
 	-h | --help) sed -n '3,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
-	*) echo "usage: $me [--list] [build] [test] [real]" >&2; exit 2 ;;
+	*) echo "usage: $me [--list] [build] [test] [real] [bench]" >&2; exit 2 ;;
 	esac
 done
 [ ${#groups[@]} -gt 0 ] || groups=(build test real)
