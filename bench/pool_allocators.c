@@ -50,6 +50,17 @@ struct jemalloc {
 
 static struct jemalloc jemalloc, jemalloc_cached;
 
+/* A program that is linked statically loads nothing. */
+static void *load(const char *path)
+{
+#if defined(BENCH_STATIC)
+	(void)path;
+	return NULL;
+#else
+	return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+#endif
+}
+
 static const char *find_names(void *library, struct jemalloc *found)
 {
 	if (!library)
@@ -61,7 +72,7 @@ static const char *find_names(void *library, struct jemalloc *found)
 
 static const char *set_up_jemalloc(void)
 {
-	return find_names(dlopen(JEMALLOC, RTLD_NOW | RTLD_LOCAL), &jemalloc);
+	return find_names(load(JEMALLOC), &jemalloc);
 }
 
 /* The loader takes one file for one library, so the second is a copy. */
@@ -83,12 +94,12 @@ static void *load_copy(void *library)
 		;
 	close(from);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", to);
-	return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	return load(path);
 }
 
 static const char *set_up_jemalloc_cached(void)
 {
-	void *library = dlopen(JEMALLOC, RTLD_NOW | RTLD_LOCAL);
+	void *library = load(JEMALLOC);
 
 	/* read when it is loaded */
 	setenv("MALLOC_CONF", "lg_tcache_max:20", 1);
@@ -126,7 +137,7 @@ static void (*mi_give)(void *area);
 
 static const char *set_up_mimalloc(void)
 {
-	void *library = dlopen("libmimalloc.so.2", RTLD_NOW | RTLD_LOCAL);
+	void *library = load("libmimalloc.so.2");
 
 	if (!library)
 		return "libmimalloc.so.2 cannot be loaded: is package libmimalloc2.0 installed?";

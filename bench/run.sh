@@ -61,7 +61,7 @@ fi
 
 build_all() {
 	local settings=(-DCMAKE_BUILD_TYPE=Release -DCOVBUF_TESTS=OFF)
-	[ -z "$static" ] || settings+=(-DCOVBUF_BENCH_STATIC=ON)
+	[ -z "$static" ] || settings+=(-DCOVBUF_BENCH_STATIC=ON -DCMAKE_PROJECT_libcovbuf_INCLUDE="$here/static.cmake")
 	mkdir -p "$build"
 	build=$(cd "$build" && pwd)
 	programs=$build/bench
