@@ -155,7 +155,7 @@ static void drop_marks(const struct reader *r, uint64_t nr, uint64_t *out)
 {
 	uint32_t step = r->record_words;
 
-	if (r->area->kind == COVBUF_COUNTED)
+	if (r->area->kind == COVBUF_COUNTED || (step == 1 && r->keep_marks))
 		return;
 	for (uint64_t n = 0; n < nr; n += step) {
 		if (!covb_is_record(out[n + step - 1]))
@@ -319,31 +319,43 @@ struct walk {
 	struct covbuf_segment *segment;
 	uint32_t i;
 	const struct covbuf_area *area;
-	covbuf_record_fn fn;
+	covbuf_run_fn fn;
 	void *arg;
 	uint64_t *block;
 	int64_t records;
 	uint64_t holes, empty;	/* empty: slots without a record since the last one */
 };
 
+/* Where the records end that follow each other from word n. */
+static uint64_t find_run_end(const struct walk *w, uint64_t n, uint64_t nr, uint32_t step)
+{
+	while (n + step <= nr && has_record(w->area, w->block[n + step - 1]))
+		n += step;
+	return n;
+}
+
 static int visit_block(struct walk *w, uint64_t nr)
 {
 	uint32_t step = covb_record_words(w->area->mode);
+	uint64_t n = 0;
 
-	for (uint64_t n = 0; n + step <= nr; n += step) {
-		uint64_t key = w->block[n + step - 1];
+	while (n + step <= nr) {
+		uint64_t end = find_run_end(w, n, nr, step);
+		uint64_t run = (end - n) / step;
 		int err;
 
-		if (!has_record(w->area, key)) {
-			w->empty += key == 0;
+		if (!run) {
+			w->empty += w->block[n + step - 1] == 0;
+			n += step;
 			continue;
 		}
 		w->holes += w->empty;
 		w->empty = 0;
-		w->records++;
-		err = w->fn ? w->fn(w->area, &w->block[n], w->arg) : 0;
+		w->records += (int64_t)run;
+		err = w->fn ? w->fn(w->area, &w->block[n], run, w->arg) : 0;
 		if (err)
 			return err;
+		n = end;
 	}
 	return 0;
 }
@@ -389,8 +401,8 @@ static int visit_counted(struct walk *w)
 	return visit_words(w, 1, 1 + count * step);
 }
 
-COVBUF_PUBLIC int64_t covbuf_view_records(struct covbuf_segment *segment, uint32_t i, const struct covbuf_area *area,
-					  covbuf_record_fn fn, void *arg, uint64_t *holes)
+COVBUF_PUBLIC int64_t covbuf_view_runs(struct covbuf_segment *segment, uint32_t i, const struct covbuf_area *area,
+				       covbuf_run_fn fn, void *arg, uint64_t *holes)
 {
 	struct walk w = { .segment = segment, .i = i, .area = area, .fn = fn, .arg = arg };
 	int err = check_argument(segment, area);
@@ -416,4 +428,28 @@ COVBUF_PUBLIC int64_t covbuf_view_records(struct covbuf_segment *segment, uint32
 	if (holes)
 		*holes = w.holes;
 	return w.records;
+}
+
+struct one_by_one {
+	covbuf_record_fn fn;
+	void *arg;
+};
+
+static int visit_run(const struct covbuf_area *area, const uint64_t *records, uint64_t nr, void *arg)
+{
+	const struct one_by_one *each = arg;
+	uint32_t step = covb_record_words(area->mode);
+	int err = 0;
+
+	for (uint64_t n = 0; n < nr && !err; n++)
+		err = each->fn(area, &records[n * step], each->arg);
+	return err;
+}
+
+COVBUF_PUBLIC int64_t covbuf_view_records(struct covbuf_segment *segment, uint32_t i, const struct covbuf_area *area,
+					  covbuf_record_fn fn, void *arg, uint64_t *holes)
+{
+	struct one_by_one each = { fn, arg };
+
+	return covbuf_view_runs(segment, i, area, fn ? visit_run : NULL, &each, holes);
 }

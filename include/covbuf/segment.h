@@ -78,7 +78,8 @@ COVBUF_PUBLIC int covbuf_segment_trim(struct covbuf_segment *segment);
 /* ---- observing ------------------------------------------------------------------------------- */
 
 /*
- * Each copies one entry out, with every field checked or cut to its range; texts are terminated.
+ * Each copies one entry out, with every field checked or cut to its range; texts are terminated. Any number of
+ * threads may look at one segment that was opened to be read.
  * Errors: -ENOENT: nothing there, or index beyond the table; -EAGAIN: it keeps changing; -EIO: the file
  * is shorter than it says; -EPROTO: damaged.
  */
@@ -106,13 +107,20 @@ COVBUF_PUBLIC int64_t covbuf_view_words(struct covbuf_segment *segment, uint32_t
 /* A record of an area: one word in PC mode, four in CMP mode. Non-zero stops. */
 typedef int (*covbuf_record_fn)(const struct covbuf_area *area, const uint64_t *record, void *arg);
 
+/* Records of an area that follow each other, @nr of them. Non-zero stops. */
+typedef int (*covbuf_run_fn)(const struct covbuf_area *area, const uint64_t *records, uint64_t nr, void *arg);
+
 /**
  * covbuf_view_records() - visit the records of one area, holes and marks left out
+ * covbuf_view_runs() - the same, many at a time: as many as follow each other, up to 256 KiB of them
+ * @fn: NULL: they are only counted
  * @holes: if not NULL, gets the number of slots before the last record that hold none
  * Return: records visited, what @fn returned if not 0, or a negative error number.
  */
 COVBUF_PUBLIC int64_t covbuf_view_records(struct covbuf_segment *segment, uint32_t i, const struct covbuf_area *area,
 					  covbuf_record_fn fn, void *arg, uint64_t *holes);
+COVBUF_PUBLIC int64_t covbuf_view_runs(struct covbuf_segment *segment, uint32_t i, const struct covbuf_area *area,
+				       covbuf_run_fn fn, void *arg, uint64_t *holes);
 
 /* covbuf_proc_alive() - whether the process of slot @i still runs and has the segment. Context: sleeping level; observers too. */
 COVBUF_PUBLIC bool covbuf_proc_alive(struct covbuf_segment *segment, uint32_t i);

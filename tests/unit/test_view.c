@@ -57,6 +57,45 @@ Test(view, records_come_with_their_holes_counted)
 	cr_assert_eq(holes, 3);
 }
 
+struct runs {
+	uint64_t nr, lengths[4], first[4];
+};
+
+static int note_run(const struct covbuf_area *area, const uint64_t *records, uint64_t nr, void *arg)
+{
+	struct runs *runs = arg;
+
+	(void)area;
+	cr_assert_lt(runs->nr, 4);
+	runs->lengths[runs->nr] = nr;
+	runs->first[runs->nr++] = records[0];
+	return runs->nr == 3 ? 5 : 0;
+}
+
+Test(view, runs_have_neither_holes_nor_marks)
+{
+	uint64_t *words = image_words(&image, 3), holes;
+	struct covbuf_area area;
+	struct runs runs = { 0 };
+
+	image_area(&image, 3, COVBUF_AREA_ENDED, COVBUF_MODE_PC, COVBUF_LINEAR, LINEAR_WORDS);
+	memcpy(words, (uint64_t[]){ 10, 11, 0, 20, COVBUF_NOT_A_RECORD | 7 }, 40);
+	cr_assert_eq(covbuf_view_area(segment, 3, &area), 0);
+	cr_assert_eq(covbuf_view_runs(segment, 3, &area, note_run, &runs, &holes), 3);
+	cr_assert_eq(runs.nr, 2);
+	cr_assert_arr_eq(runs.lengths, ((uint64_t[]){ 2, 1 }), 16);
+	cr_assert_arr_eq(runs.first, ((uint64_t[]){ 10, 20 }), 16);
+	cr_assert_eq(holes, 1);
+	cr_assert_eq(covbuf_view_runs(segment, 3, &area, NULL, NULL, &holes), 3, "only counted");
+	words[8] = 30;
+	words[9] = 31;
+	words[11] = 40;
+	runs.nr = 0;
+	cr_assert_eq(covbuf_view_runs(segment, 3, &area, note_run, &runs, &holes), 5, "stopped at the third");
+	cr_assert_eq(runs.nr, 3);
+	cr_assert_eq(runs.lengths[2], 2);
+}
+
 Test(view, cmp_record_is_there_when_its_pc_is)
 {
 	uint64_t *words = image_words(&image, 3), sum, holes;
