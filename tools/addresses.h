@@ -23,37 +23,34 @@ struct address_range {
 struct address_map {
 	struct address_range *ranges;
 	size_t nr, room;
-	/* What was selected: no two overlap; the one that was found last comes first. */
-	struct address_range **selected;
-	size_t nr_selected;
-	uint64_t images;
-	uint32_t pid, generation;
-	bool valid;
 };
 
 void addresses_add(struct address_map *map, const struct covbuf_module *row, uint32_t module);
+void addresses_fini(struct address_map *map);
+
+/* What a map has of one process at one moment; several may look at one map. All zero is an empty one. */
+struct address_space {
+	const struct address_range **ranges; /* sorted, no two overlap */
+	size_t nr;
+	const struct address_map *map;
+	size_t nr_rows; /* of the map, when this was selected */
+	uint64_t images;
+	uint32_t pid, generation;
+};
 
 /*
  * Look at the process with these images (COVBUF_IMAGES(); 0: not known) and this pid, in which an area was
  * taken when the module table was at this generation.
  */
-void addresses_select(struct address_map *map, uint32_t pid, uint64_t images, uint32_t generation);
+void addresses_select(struct address_space *space, const struct address_map *map, uint32_t pid, uint64_t images,
+		      uint32_t generation);
 
-/* The range with this address among those selected, or NULL. */
-static inline const struct address_range *addresses_find(struct address_map *map, uint64_t pc)
-{
-	for (size_t i = 0; i < map->nr_selected; i++) {
-		struct address_range *range = map->selected[i];
+/*
+ * The range with this address among those selected, or NULL. What is recorded is the address behind a call: where one
+ * range ends and the next begins, it belongs to the one that ends.
+ */
+const struct address_range *addresses_find(const struct address_space *space, uint64_t pc);
 
-		if (pc < range->start || pc > range->end)
-			continue;
-		map->selected[i] = map->selected[0];
-		map->selected[0] = range;
-		return range;
-	}
-	return NULL;
-}
-
-void addresses_fini(struct address_map *map);
+void address_space_fini(struct address_space *space);
 
 #endif

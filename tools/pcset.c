@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Open addressing with linear probing; at most two thirds full. */
+/* Open addressing with linear probing; half full at most. */
 #include "pcset.h"
 
 #include <stdlib.h>
@@ -17,6 +17,45 @@ void pcset_enlarge(struct pcset *set)
 		if (old.slots[i].hits)
 			pcset_add(set, old.slots[i].pc, old.slots[i].hits);
 	free(old.slots);
+}
+
+/* Count one that is not where it would be first. */
+static __attribute__((noinline)) void add_elsewhere(struct pcset *set, uint64_t pc)
+{
+	pcset_add(set, pc, 1);
+}
+
+uint64_t pcset_add_run(struct pcset *set, uint64_t first, uint64_t last, uint64_t bias, const uint64_t *records,
+		       uint64_t nr, uint64_t step)
+{
+	const uint64_t *keys = records + step - 1;
+	uint64_t span = last - first, mask, n = 0;
+	struct pcset_entry *slots;
+
+	if (!set->nr_slots)
+		pcset_enlarge(set);
+	slots = set->slots;
+	mask = set->nr_slots - 1;
+	do {
+		uint64_t pc = keys[n * step] - bias;
+		struct pcset_entry *slot = &slots[pcset_hash(pc) & mask];
+
+		if (slot->pc == pc && slot->hits) {
+			slot->hits++;
+		} else {
+			add_elsewhere(set, pc);
+			slots = set->slots;
+			mask = set->nr_slots - 1;
+		}
+	} while (++n < nr && keys[n * step] - first - 1 < span);
+	return n;
+}
+
+void pcset_join(struct pcset *set, const struct pcset *other)
+{
+	for (size_t i = 0; i < other->nr_slots; i++)
+		if (other->slots[i].hits)
+			pcset_add(set, other->slots[i].pc, other->slots[i].hits);
 }
 
 static int compare_pcs(const void *a, const void *b)

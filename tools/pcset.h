@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 struct pcset_entry {
-	uint64_t pc;	/* never 0 */
+	uint64_t pc;
 	uint64_t hits;	/* 0: the slot is empty */
 };
 
@@ -32,7 +32,7 @@ static inline void pcset_add(struct pcset *set, uint64_t pc, uint64_t hits)
 {
 	size_t i;
 
-	if (set->nr * 3 >= set->nr_slots * 2)
+	if (set->nr * 2 >= set->nr_slots)
 		pcset_enlarge(set);
 	for (i = pcset_hash(pc);; i++) {
 		struct pcset_entry *slot = &set->slots[i & (set->nr_slots - 1)];
@@ -49,6 +49,16 @@ static inline void pcset_add(struct pcset *set, uint64_t pc, uint64_t hits)
 		}
 	}
 }
+
+/*
+ * Count nr addresses, each at the end of a record of step words, until one is not behind first and at or before last;
+ * that of the first record counts in any case. What is added is the address less bias. Returns how many were counted.
+ */
+uint64_t pcset_add_run(struct pcset *set, uint64_t first, uint64_t last, uint64_t bias, const uint64_t *records,
+		       uint64_t nr, uint64_t step);
+
+/* Add all of another set. */
+void pcset_join(struct pcset *set, const struct pcset *other);
 
 /* The entries sorted by address, set->nr of them; the caller frees them. */
 struct pcset_entry *pcset_sorted(const struct pcset *set);

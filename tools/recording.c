@@ -7,12 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
+#include "crew.h"
 #include "kernel_file.h"
 #include "progress.h"
 #include "stream.h"
@@ -89,6 +91,8 @@ struct reading {
 	struct address_map map;
 	struct covbuf_segment *segment;
 	const struct covbuf_header *header;
+	pthread_mutex_t lock;	/* held to take an area */
+	uint32_t next;		/* area */
 	uint64_t words_left;
 };
 
@@ -99,12 +103,9 @@ uint64_t segment_max_words(struct covbuf_segment *segment)
 	return fstat(covbuf_segment_descriptor(segment), &st) ? 0 : (uint64_t)st.st_size / 8 * 2;
 }
 
-static int take_record(const struct covbuf_area *area, const uint64_t *record, void *arg)
+static int take_records(const struct covbuf_area *area, const uint64_t *records, uint64_t nr, void *arg)
 {
-	struct reading *reading = arg;
-
-	recording_add(reading->recording, &reading->map, area->mode,
-		      record[area->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS - 1 : 0]);
+	tally_add(arg, area->mode, records, nr);
 	return 0;
 }
 
@@ -155,41 +156,63 @@ static void read_losses(struct reading *reading)
 	reading->recording->lost_modules += reading->header->lost_modules;
 }
 
-/* An area that is being used for something else by now holds nothing for us; one that cannot be read is damage. */
-static void read_area(struct reading *reading, uint32_t i)
+static bool holds_records(const struct covbuf_area *area)
 {
-	struct covbuf_area area;
-	uint64_t holes = 0;
-	int64_t visited;
-	int err;
-
-	err = covbuf_view_area(reading->segment, i, &area);
-	if (err) {
-		reading->recording->damaged += err != -ENOENT;
-		return;
-	}
-	switch (COVBUF_FLAG_STATE(area.flag)) {
+	switch (COVBUF_FLAG_STATE(area->flag)) {
 	case COVBUF_AREA_HELD:
 	case COVBUF_AREA_QUEUED:
 	case COVBUF_AREA_READING:
 	case COVBUF_AREA_ENDED:
 	case COVBUF_AREA_TARGET:
-		break;
+		return true;
 	default:
-		return;
+		return false;
 	}
-	if (area.nr_words > reading->words_left) {
-		reading->recording->damaged++;
-		return;
+}
+
+/* The next area to be read. False: there is none. */
+static bool next_area(struct reading *reading, struct tally *tally, uint32_t *i, struct covbuf_area *area)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&reading->lock);
+	while (!found && reading->next < reading->header->nr_areas) {
+		int err = covbuf_view_area(reading->segment, *i = reading->next++, area);
+
+		if (err) {
+			tally->damaged += err != -ENOENT;
+		} else if (holds_records(area)) {
+			found = area->nr_words <= reading->words_left;
+			if (found)
+				reading->words_left -= area->nr_words;
+			else
+				tally->damaged++;
+		}
+		progress_at(reading->next, reading->header->nr_areas);
 	}
-	reading->words_left -= area.nr_words;
-	addresses_select(&reading->map, area.pid, area.images, area.module_generation);
-	visited = covbuf_view_records(reading->segment, i, &area, take_record, reading, &holes);
-	if (visited >= 0) {
-		reading->recording->holes += holes;
-		reading->recording->full += is_full(&area, visited);
-	} else if (visited != -ESTALE) {
-		reading->recording->damaged++;
+	pthread_mutex_unlock(&reading->lock);
+	return found;
+}
+
+/* An area that is being used for something else by now holds nothing for us; one that cannot be read is damage. */
+static void read_areas(struct tally *tally, void *arg)
+{
+	struct reading *reading = arg;
+	struct covbuf_area area;
+	uint32_t i;
+
+	while (next_area(reading, tally, &i, &area)) {
+		uint64_t holes = 0;
+		int64_t visited;
+
+		addresses_select(&tally->space, &reading->map, area.pid, area.images, area.module_generation);
+		visited = covbuf_view_runs(reading->segment, i, &area, take_records, tally, &holes);
+		if (visited >= 0) {
+			tally->holes += holes;
+			tally->full += is_full(&area, visited);
+		} else if (visited != -ESTALE) {
+			tally->damaged++;
+		}
 	}
 }
 
@@ -203,7 +226,7 @@ static void complain_unopened(const char *path, const char *why)
 
 static int read_segment(struct recording *recording, const char *path)
 {
-	struct reading reading = { .recording = recording };
+	struct reading reading = { .recording = recording, .lock = PTHREAD_MUTEX_INITIALIZER };
 	struct covbuf_message why = { "" };
 	struct covbuf_header header;
 	int err;
@@ -224,10 +247,7 @@ static int read_segment(struct recording *recording, const char *path)
 		recording->created_ns = header.created_ns;
 	read_modules(&reading);
 	read_losses(&reading);
-	for (uint32_t i = 0; i < header.nr_areas; i++) {
-		read_area(&reading, i);
-		progress_at(i, header.nr_areas);
-	}
+	crew_read(recording, header.size_bytes, read_areas, &reading);
 out:
 	addresses_fini(&reading.map);
 	covbuf_segment_close(reading.segment);

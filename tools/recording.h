@@ -72,18 +72,6 @@ void recording_fini(struct recording *recording);
  */
 bool recording_add_module(struct recording *recording, struct address_map *map, const struct covbuf_module *row);
 
-/* One record in a process that was selected in the map. */
-static inline void recording_add(struct recording *recording, struct address_map *map, uint32_t mode, uint64_t pc)
-{
-	const struct address_range *range = addresses_find(map, pc);
-
-	recording->records++;
-	if (range)
-		pcset_add(&recording->modules[range->module].pcs[mode], pc - range->bias, 1);
-	else
-		recording->unknown++;
-}
-
 const char *loss_name(unsigned int cause);
 
 #endif

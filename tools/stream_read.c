@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,18 +14,27 @@
 #include <zstd.h>
 
 #include "command.h"
+#include "crew.h"
 #include "progress.h"
 #include "stream.h"
+
+#define PACKED 16 /* bytes of memory to one of the file, about */
 
 struct reader {
 	const char *path;
 	int fd;
-	uint64_t at, end;
-	char *stored, *raw;
-	size_t stored_room, raw_room;
-	struct stream_block head;
+	pthread_mutex_t lock; /* held to take a block */
+	uint64_t at, end; /* at: the next block */
 	struct recording *recording;
 	struct address_map map;
+};
+
+/* A block, and the room to unpack one after the other. */
+struct block {
+	struct stream_block head;
+	uint64_t at;
+	char *stored, *raw;
+	size_t stored_room, raw_room;
 };
 
 static bool read_at(const struct reader *reader, uint64_t at, void *to, size_t nr)
@@ -53,33 +63,39 @@ static void make_room(char **bytes, size_t *room, size_t want)
 	*room = want;
 }
 
-/* The head of the block at reader->at; false: the file ends here, in whatever way. */
-static bool read_head(struct reader *reader)
+/* Go on to the next block; false: the file ends here, in whatever way. */
+static bool next_block(struct reader *reader, struct block *block)
 {
-	struct stream_block *head = &reader->head;
+	struct stream_block *head = &block->head;
 
 	if (reader->end - reader->at < sizeof(*head) || !read_at(reader, reader->at, head, sizeof(*head)))
 		return false;
-	return head->magic == STREAM_BLOCK_MAGIC && head->raw_bytes <= STREAM_BLOCK_MAX_BYTES &&
-	       head->stored_bytes <= ZSTD_compressBound(STREAM_BLOCK_MAX_BYTES) &&
-	       head->stored_bytes <= reader->end - reader->at - sizeof(*head);
+	if (head->magic != STREAM_BLOCK_MAGIC || head->raw_bytes > STREAM_BLOCK_MAX_BYTES ||
+	    head->stored_bytes > ZSTD_compressBound(STREAM_BLOCK_MAX_BYTES) ||
+	    head->stored_bytes > reader->end - reader->at - sizeof(*head))
+		return false;
+	block->at = reader->at;
+	reader->at += sizeof(*head) + head->stored_bytes;
+	return true;
 }
 
-static void skip_block(struct reader *reader)
+static bool unpack(const struct reader *reader, struct block *block)
 {
-	reader->at += sizeof(reader->head) + reader->head.stored_bytes;
-}
-
-static bool unpack(struct reader *reader)
-{
+	const struct stream_block *head = &block->head;
 	size_t n;
 
-	make_room(&reader->stored, &reader->stored_room, reader->head.stored_bytes);
-	make_room(&reader->raw, &reader->raw_room, reader->head.raw_bytes ? reader->head.raw_bytes : 1);
-	if (!read_at(reader, reader->at + sizeof(reader->head), reader->stored, reader->head.stored_bytes))
+	make_room(&block->stored, &block->stored_room, head->stored_bytes);
+	make_room(&block->raw, &block->raw_room, head->raw_bytes ? head->raw_bytes : 1);
+	if (!read_at(reader, block->at + sizeof(*head), block->stored, head->stored_bytes))
 		return false;
-	n = ZSTD_decompress(reader->raw, reader->head.raw_bytes, reader->stored, reader->head.stored_bytes);
-	return !ZSTD_isError(n) && n == reader->head.raw_bytes;
+	n = ZSTD_decompress(block->raw, head->raw_bytes, block->stored, head->stored_bytes);
+	return !ZSTD_isError(n) && n == head->raw_bytes;
+}
+
+static void free_block(struct block *block)
+{
+	free(block->stored);
+	free(block->raw);
 }
 
 /* ---- tables ---------------------------------------------------------------------------------- */
@@ -112,20 +128,20 @@ static void take_row(struct reader *reader, uint32_t type, const char *entry, si
 	}
 }
 
-static void take_tables(struct reader *reader)
+static void take_tables(struct reader *reader, const struct block *block)
 {
-	size_t at = 0, end = reader->head.raw_bytes;
+	size_t at = 0, end = block->head.raw_bytes;
 	struct stream_table table;
 
 	while (end - at >= sizeof(table)) {
-		memcpy(&table, reader->raw + at, sizeof(table));
+		memcpy(&table, block->raw + at, sizeof(table));
 		at += sizeof(table);
 		if (table.row_bytes < sizeof(uint64_t) || table.nr > (end - at) / table.row_bytes) {
 			reader->recording->damaged++;
 			return;
 		}
 		for (uint32_t i = 0; i < table.nr; i++, at += table.row_bytes)
-			take_row(reader, table.type, reader->raw + at + sizeof(uint64_t),
+			take_row(reader, table.type, block->raw + at + sizeof(uint64_t),
 				 table.row_bytes - sizeof(uint64_t));
 	}
 }
@@ -134,17 +150,19 @@ static void take_tables(struct reader *reader)
 static void read_tables(struct reader *reader, bool *finished)
 {
 	uint64_t start = reader->at, last = 0;
+	struct block block = { .at = 0 };
 
 	*finished = false;
-	for (; read_head(reader); skip_block(reader)) {
-		if (reader->head.type == STREAM_TABLES && unpack(reader))
-			last = reader->at;
-		*finished = reader->head.type == STREAM_END;
+	while (next_block(reader, &block)) {
+		if (block.head.type == STREAM_TABLES && unpack(reader, &block))
+			last = block.at;
+		*finished = block.head.type == STREAM_END;
 	}
 	reader->at = last;
-	if (last && read_head(reader) && unpack(reader))
-		take_tables(reader);
+	if (last && next_block(reader, &block) && unpack(reader, &block))
+		take_tables(reader, &block);
 	reader->at = start;
+	free_block(&block);
 }
 
 /* ---- records --------------------------------------------------------------------------------- */
@@ -166,55 +184,81 @@ static bool get_word(const unsigned char **at, const unsigned char *end, uint64_
 	return false;
 }
 
-static bool take_batch(struct reader *reader, const struct stream_batch *batch, const unsigned char *at)
+/* What was decoded and not counted yet. */
+#define DECODED_WORDS 4096u
+
+static bool take_batch(const struct reader *reader, struct tally *tally, const struct stream_batch *batch,
+		       const unsigned char *at)
 {
 	const unsigned char *end = at + batch->nr_bytes;
 	uint32_t step = batch->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
-	uint64_t record[COVBUF_CMP_WORDS] = { 0 };
+	uint64_t decoded[DECODED_WORDS], record[COVBUF_CMP_WORDS] = { 0 };
+	uint32_t nr = 0;
+	bool whole = true;
 
-	addresses_select(&reader->map, batch->pid, batch->images, batch->module_generation);
-	for (uint32_t i = 0; i < batch->nr_words; i += step) {
-		for (uint32_t k = 0; k < step; k++) {
-			uint64_t difference;
+	addresses_select(&tally->space, &reader->map, batch->pid, batch->images, batch->module_generation);
+	for (uint32_t i = 0; i < batch->nr_words && whole; i += step) {
+		for (uint32_t k = 0; k < step && whole; k++) {
+			uint64_t difference = 0;
 
-			if (!get_word(&at, end, &difference))
-				return false;
+			whole = get_word(&at, end, &difference);
 			record[k] += difference;
 		}
-		if (record[step - 1] && !(record[step - 1] & COVBUF_NOT_A_RECORD))
-			recording_add(reader->recording, &reader->map, batch->mode, record[step - 1]);
+		if (!whole || !record[step - 1] || (record[step - 1] & COVBUF_NOT_A_RECORD))
+			continue;
+		memcpy(&decoded[nr], record, step * sizeof(*record));
+		nr += step;
+		if (nr == DECODED_WORDS) {
+			tally_add(tally, batch->mode, decoded, nr / step);
+			nr = 0;
+		}
 	}
-	return at == end;
+	tally_add(tally, batch->mode, decoded, nr / step);
+	return whole && at == end;
 }
 
-static void take_records(struct reader *reader)
+static void take_records(const struct reader *reader, struct tally *tally, const struct block *block)
 {
-	size_t at = 0, end = reader->head.raw_bytes;
+	size_t at = 0, end = block->head.raw_bytes;
 	struct stream_batch batch;
 
 	while (end - at >= sizeof(batch)) {
-		memcpy(&batch, reader->raw + at, sizeof(batch));
+		memcpy(&batch, block->raw + at, sizeof(batch));
 		at += sizeof(batch);
 		if (batch.nr_bytes > end - at || batch.mode >= COVBUF_NR_MODES ||
-		    !take_batch(reader, &batch, (const unsigned char *)reader->raw + at)) {
-			reader->recording->damaged++;
+		    !take_batch(reader, tally, &batch, (const unsigned char *)block->raw + at)) {
+			tally->damaged++;
 			return;
 		}
 		at += batch.nr_bytes;
 	}
 }
 
-static void read_records(struct reader *reader)
+/* The next block of records. False: there is none. */
+static bool next_records(struct reader *reader, struct block *block)
 {
-	for (; read_head(reader); skip_block(reader)) {
-		if (reader->head.type != STREAM_RECORDS)
-			continue;
-		if (unpack(reader))
-			take_records(reader);
+	bool found = false;
+
+	pthread_mutex_lock(&reader->lock);
+	while (!found && next_block(reader, block))
+		found = block->head.type == STREAM_RECORDS;
+	progress_at(reader->at, reader->end);
+	pthread_mutex_unlock(&reader->lock);
+	return found;
+}
+
+static void read_records(struct tally *tally, void *arg)
+{
+	struct reader *reader = arg;
+	struct block block = { .at = 0 };
+
+	while (next_records(reader, &block)) {
+		if (unpack(reader, &block))
+			take_records(reader, tally, &block);
 		else
-			reader->recording->damaged++;
-		progress_at(reader->at, reader->end);
+			tally->damaged++;
 	}
+	free_block(&block);
 }
 
 static int check_header(struct reader *reader)
@@ -242,7 +286,7 @@ static int check_header(struct reader *reader)
 
 int stream_read(struct recording *recording, const char *path)
 {
-	struct reader reader = { .path = path, .recording = recording };
+	struct reader reader = { .path = path, .recording = recording, .lock = PTHREAD_MUTEX_INITIALIZER };
 	struct stat st;
 	bool finished;
 	int err;
@@ -260,13 +304,11 @@ int stream_read(struct recording *recording, const char *path)
 	err = check_header(&reader);
 	if (!err) {
 		read_tables(&reader, &finished);
-		read_records(&reader);
+		crew_read(recording, (reader.end - reader.at) * PACKED, read_records, &reader);
 		if (!finished)
 			complain(path, "its writer did not finish it, or it is cut off; what is there up to then is used");
 	}
 	addresses_fini(&reader.map);
-	free(reader.stored);
-	free(reader.raw);
 	close(reader.fd);
 	return err;
 }

@@ -84,14 +84,6 @@ static void take_procs(struct survey *survey, struct covbuf_segment *segment, co
 	}
 }
 
-static int ignore_record(const struct covbuf_area *area, const uint64_t *record, void *arg)
-{
-	(void)area;
-	(void)record;
-	(void)arg;
-	return 0;
-}
-
 static void count_records(struct survey *survey, struct covbuf_segment *segment, uint32_t i,
 			  const struct covbuf_area *area, bool quick)
 {
@@ -105,7 +97,7 @@ static void count_records(struct survey *survey, struct covbuf_segment *segment,
 		n = (int64_t)(area->filled_words / step);
 	else {
 		survey->words_left -= area->nr_words;
-		n = covbuf_view_records(segment, i, area, ignore_record, NULL, &holes);
+		n = covbuf_view_runs(segment, i, area, NULL, NULL, &holes);
 	}
 	if (n < 0) {
 		survey->damaged += n != -ESTALE;

@@ -55,6 +55,7 @@ static void look_at_modules(struct top_sample *sample)
 	if (sample->looked_ns && sample->module_generation == sample->header.module_generation)
 		return;
 	sample->module_generation = sample->header.module_generation;
+	address_space_fini(&sample->space);
 	addresses_fini(&sample->map);
 	for (uint32_t i = 0; i < sample->header.modules.nr; i++) {
 		struct covbuf_module row;
@@ -86,7 +87,7 @@ static const char *name_of(struct top_sample *sample, const struct address_range
 
 static void add_sample(struct top_sample *sample, uint64_t pc, double weight)
 {
-	const struct address_range *range = addresses_find(&sample->map, pc);
+	const struct address_range *range = addresses_find(&sample->space, pc);
 	struct top_function *function;
 	const char *name, *module;
 
@@ -139,7 +140,7 @@ static void sample_words(struct top_sample *sample, uint32_t i, const struct cov
 	got = covbuf_view_words(sample->segment, i, area, end > nr ? end - nr : 0, nr, words);
 	if (got < (int64_t)step)
 		return;
-	addresses_select(&sample->map, area->pid, area->images, area->module_generation);
+	addresses_select(&sample->space, &sample->map, area->pid, area->images, area->module_generation);
 	for (int64_t k = (int64_t)step - 1; k < got; k += (int64_t)step)
 		if (words[k] && !(words[k] & COVBUF_NOT_A_RECORD))
 			add_sample(sample, words[k], (double)fresh * (double)step / (double)nr);
@@ -257,6 +258,7 @@ void top_fini(struct top_sample *sample)
 	free(sample->threads);
 	free(sample->functions);
 	free(sample->areas);
+	address_space_fini(&sample->space);
 	addresses_fini(&sample->map);
 	recording_fini(&sample->modules);
 }

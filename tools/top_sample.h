@@ -48,6 +48,7 @@ struct top_sample {
 	uint32_t nr_areas;
 	struct recording modules; /* for its module table */
 	struct address_map map;
+	struct address_space space; /* of the area that is looked at */
 	uint32_t module_generation;
 	struct top_binary *binaries; /* of modules */
 	size_t nr_binaries;

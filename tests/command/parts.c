@@ -38,15 +38,52 @@ Test(pcset, counts_each_address)
 	pcset_fini(&set);
 }
 
+/* Runs end where another module's addresses begin; sets are joined. */
+Test(pcset, counts_runs_and_joins)
+{
+	const uint64_t words[] = { 1, 0x1010, 2, 0x1020, 3, 0x1010, 4, 0x2001, 5, 0x1020 };
+	struct pcset set = { 0 }, other = { 0 };
+	struct pcset_entry *sorted;
+
+	cr_assert_eq(pcset_add_run(&set, 0x1000, 0x2000, 0x1000, words, 5, 2), 3);
+	cr_assert_eq(pcset_add_run(&other, 0x1000, 0x2000, 0x1000, &words[8], 1, 2), 1);
+	pcset_join(&set, &other);
+	cr_assert_eq(set.nr, 2);
+	sorted = pcset_sorted(&set);
+	cr_assert_eq(sorted[0].pc, 0x10);
+	cr_assert_eq(sorted[0].hits, 2);
+	cr_assert_eq(sorted[1].pc, 0x20);
+	cr_assert_eq(sorted[1].hits, 2);
+	free(sorted);
+	pcset_fini(&set);
+	pcset_fini(&other);
+}
+
 static struct covbuf_module row(uint64_t start, uint32_t images, uint32_t loaded, uint32_t unloaded)
 {
 	return (struct covbuf_module){ .state = 2, .pid = 7, .images = images, .start = start, .end = start + 0x1000,
 				       .bias = start, .loaded = loaded, .unloaded = unloaded };
 }
 
-static uint32_t module_at(struct address_map *map, uint64_t pc)
+static struct address_map map;
+static struct address_space space;
+
+static void forget_addresses(void)
 {
-	const struct address_range *range = addresses_find(map, pc);
+	address_space_fini(&space);
+	addresses_fini(&map);
+}
+
+TestSuite(addresses, .fini = forget_addresses);
+
+static void look_at(uint32_t pid, uint64_t images, uint32_t generation)
+{
+	addresses_select(&space, &map, pid, images, generation);
+}
+
+static uint32_t module_at(uint64_t pc)
+{
+	const struct address_range *range = addresses_find(&space, pc);
 
 	return range ? range->module : ~0u;
 }
@@ -54,77 +91,97 @@ static uint32_t module_at(struct address_map *map, uint64_t pc)
 /* Libraries 1 and 2 were at one address, one after the other. */
 Test(addresses, a_library_that_took_anothers_place_is_told_from_it)
 {
-	struct address_map map = { 0 };
 	struct covbuf_module first = row(0x10000, 1, 3, 5);
 	struct covbuf_module second = row(0x10000, 1, 6, 0);
 
 	addresses_add(&map, &first, 1);
 	addresses_add(&map, &second, 2);
-	addresses_select(&map, 7, 1, 4);
-	cr_assert_eq(module_at(&map, 0x10010), 1);
-	addresses_select(&map, 7, 1, 5);
-	cr_assert_eq(module_at(&map, 0x10010), 2, "the first was unloaded at 5");
-	addresses_select(&map, 7, 1, 9);
-	cr_assert_eq(module_at(&map, 0x10010), 2);
-	cr_assert_eq(module_at(&map, 0x20000), ~0u);
-	addresses_fini(&map);
+	look_at(7, 1, 4);
+	cr_assert_eq(module_at(0x10010), 1);
+	look_at(7, 1, 5);
+	cr_assert_eq(module_at(0x10010), 2, "the first was unloaded at 5");
+	look_at(7, 1, 9);
+	cr_assert_eq(module_at(0x10010), 2);
+	cr_assert_eq(module_at(0x20000), ~0u);
 }
 
 /* A program that executes another has the same pid and another slot. */
 Test(addresses, an_executed_program_is_told_from_the_one_before)
 {
-	struct address_map map = { 0 };
 	struct covbuf_module before = row(0x400000, 1, 1, 0);
 	struct covbuf_module after = row(0x400000, 2, 2, 0);
 
 	addresses_add(&map, &before, 1);
 	addresses_add(&map, &after, 2);
-	addresses_select(&map, 7, 2, 9);
-	cr_assert_eq(module_at(&map, 0x400100), 2);
-	addresses_select(&map, 7, 1, 9);
-	cr_assert_eq(module_at(&map, 0x400100), 1);
-	addresses_select(&map, 8, 0, 9);
-	cr_assert_eq(module_at(&map, 0x400100), ~0u, "another process");
-	addresses_fini(&map);
+	look_at(7, 2, 9);
+	cr_assert_eq(module_at(0x400100), 2);
+	look_at(7, 1, 9);
+	cr_assert_eq(module_at(0x400100), 1);
+	look_at(8, 0, 9);
+	cr_assert_eq(module_at(0x400100), ~0u, "another process");
 }
 
 /* The parent, images 1, closed library 1 after the fork, and opened 2 there; the child opened 3 elsewhere. */
 Test(addresses, a_fork_child_has_what_its_parent_had_at_the_fork)
 {
-	struct address_map map = { 0 };
 	struct covbuf_module first = row(0x10000, 1, 3, 5), second = row(0x10000, 1, 6, 0), third = row(0x20000, 2, 7, 0);
 
 	third.pid = 8;
 	addresses_add(&map, &first, 1);
 	addresses_add(&map, &second, 2);
 	addresses_add(&map, &third, 3);
-	addresses_select(&map, 8, COVBUF_IMAGES(1, 0, 4), 9);
-	cr_assert_eq(module_at(&map, 0x10010), 1);
-	cr_assert_eq(module_at(&map, 0x20010), 3, "in an area that it had before");
-	addresses_select(&map, 9, COVBUF_IMAGES(1, 0, 4), 9);
-	cr_assert_eq(module_at(&map, 0x20010), ~0u, "of another child");
-	addresses_select(&map, 8, COVBUF_IMAGES(1, 0, 2), 9);
-	cr_assert_eq(module_at(&map, 0x10010), ~0u, "opened after the fork");
-	addresses_select(&map, 7, 1, 9);
-	cr_assert_eq(module_at(&map, 0x10010), 2);
-	cr_assert_eq(module_at(&map, 0x20010), ~0u);
-	addresses_fini(&map);
+	look_at(8, COVBUF_IMAGES(1, 0, 4), 9);
+	cr_assert_eq(module_at(0x10010), 1);
+	cr_assert_eq(module_at(0x20010), 3, "in an area that it had before");
+	look_at(9, COVBUF_IMAGES(1, 0, 4), 9);
+	cr_assert_eq(module_at(0x20010), ~0u, "of another child");
+	look_at(8, COVBUF_IMAGES(1, 0, 2), 9);
+	cr_assert_eq(module_at(0x10010), ~0u, "opened after the fork");
+	look_at(7, 1, 9);
+	cr_assert_eq(module_at(0x10010), 2);
+	cr_assert_eq(module_at(0x20010), ~0u);
 }
 
 /* A slot that is used again: the same index, another generation, perhaps the same pid. */
 Test(addresses, uses_of_a_slot_are_told_apart)
 {
-	struct address_map map = { 0 };
 	struct covbuf_module before = row(0x400000, (uint32_t)COVBUF_IMAGES(5, 1, 0), 1, 0);
 	struct covbuf_module after = row(0x400000, (uint32_t)COVBUF_IMAGES(5, 2, 0), 2, 0);
 
 	addresses_add(&map, &before, 1);
 	addresses_add(&map, &after, 2);
-	addresses_select(&map, 7, COVBUF_IMAGES(5, 2, 0), 9);
-	cr_assert_eq(module_at(&map, 0x400100), 2);
-	addresses_select(&map, 7, COVBUF_IMAGES(5, 1, 0), 9);
-	cr_assert_eq(module_at(&map, 0x400100), 1);
-	addresses_fini(&map);
+	look_at(7, COVBUF_IMAGES(5, 2, 0), 9);
+	cr_assert_eq(module_at(0x400100), 2);
+	look_at(7, COVBUF_IMAGES(5, 1, 0), 9);
+	cr_assert_eq(module_at(0x400100), 1);
+}
+
+/* What is recorded is the address behind a call, so that of one that does not return may be behind its module. */
+Test(addresses, where_two_modules_meet_an_address_is_of_the_first)
+{
+	struct covbuf_module first = row(0x10000, 1, 3, 0), second = row(0x11000, 1, 3, 0);
+
+	addresses_add(&map, &second, 2);
+	addresses_add(&map, &first, 1);
+	look_at(7, 1, 9);
+	cr_assert_eq(module_at(0x11001), 2);
+	cr_assert_eq(module_at(0x11000), 1);
+	cr_assert_eq(module_at(0x10000), 1, "nothing ends where it begins");
+	cr_assert_eq(module_at(0xffff), ~0u);
+	cr_assert_eq(module_at(0x12000), 2);
+	cr_assert_eq(module_at(0x12001), ~0u);
+}
+
+Test(addresses, rows_that_are_added_are_found)
+{
+	struct covbuf_module first = row(0x10000, 1, 3, 0), second = row(0x20000, 1, 4, 0);
+
+	addresses_add(&map, &first, 1);
+	look_at(7, 1, 9);
+	cr_assert_eq(module_at(0x20010), ~0u);
+	addresses_add(&map, &second, 2);
+	look_at(7, 1, 9);
+	cr_assert_eq(module_at(0x20010), 2);
 }
 
 /* Two blocks of one function, and another function. */

@@ -14,6 +14,13 @@ lost=$(sed -n 's/.* \([0-9]*\) lost .*/\1/p' out)
 "$COVBUF" run -q --trace -o whole ./program 200000
 all=$("$COVBUF" stat --json whole | sed -n 's/^"records":\([0-9]*\),.*/\1/p')
 check "stored and lost are all" test $((stored + ${lost:-0})) = "$all"
+core=$(taskset -pc $$ | sed 's/.*: \([0-9]*\).*/\1/')
+for recording in whole program.covbuf; do
+	taskset -c "$core" "$COVBUF" export --json $recording > one
+	"$COVBUF" export --json $recording > many
+	check "threads that read $recording count what one does" cmp one many
+done
+check "it is large enough for several" test "$(stat -c %s whole)" -gt 16777216
 check "it is small" test "$(stat -c %s program.covbuf)" -lt $((stored * 2 + 65536))
 check "no segment is left" test ! -e /dev/shm/covbuf-run-$pid
 expect "its report" 0 "program.c +[1-9]" "$COVBUF" report program.covbuf
