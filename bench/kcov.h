@@ -56,7 +56,8 @@ struct kcov_task {
 	uint64_t *softirq_area;
 };
 
-extern __thread struct kcov_task kcov_task;
+/* As near as a program's own: the linker would leave a load where it could not tell. */
+extern __thread struct kcov_task kcov_task __attribute__((tls_model("local-exec")));
 
 /* nr_areas of nr_words, none of them touched before: the caller's memory. */
 void kcov_make_pool(uint64_t *memory, uint32_t nr_areas, uint32_t nr_words);

@@ -11,13 +11,13 @@
 #include <string.h>
 
 #include "engine.h"
+#include "floors.h"
 #include "pool.h"
 
 #define NR_PAIRS 20000
 #define NR_VARIANTS 48
 
 #define OURS "covbuf_area_take(), _give()"
-#define SWAPS "two locked swaps of a word of its own"
 #define DPDK_CACHED "DPDK rte_mempool, cached"
 
 char *pool_areas;
@@ -36,30 +36,9 @@ POOL_CALLED void nothing_give(void *area)
 }
 POOL_PASS(nothing, nothing_take, nothing_give)
 
-static struct {
-	uint64_t word __attribute__((aligned(128)));
-} flags[BENCH_MAX_THREADS];
-static __thread uint32_t own_flag;
-
-POOL_CALLED void *swap_take(void)
-{
-	uint64_t free = 0;
-
-	return covb_cas_acquire(&flags[own_flag].word, &free, 1) ? pool_areas : NULL;
-}
-
-POOL_CALLED void swap_give(void *area)
-{
-	uint64_t held = 1;
-
-	BENCH_KEEP(area);
-	covb_cas_release(&flags[own_flag].word, &held, 0);
-}
-POOL_PASS_FROM(swap, swap_take, swap_give, own_flag = thread)
-
 static const struct pool_peer floors[] = {
 	{ "two empty calls", pass_nothing, NULL, NULL, NULL, { 0.8, 0.9 } },
-	{ SWAPS, pass_swap, NULL, NULL, NULL, { 0 } },
+	{ FLOOR_SWAPS, floor_pass_swaps, NULL, NULL, NULL, { 0 } },
 	{ 0 },
 };
 
@@ -100,7 +79,7 @@ int main(int argc, char **argv)
 	static const struct pool_peer *const peers[] = { floors, pool_lists, pool_libraries, pool_dpdk, pool_allocators };
 	struct bench_variant variants[NR_VARIANTS] = {
 		{ .name = OURS, .pass = pass_covbuf, .nr_ops = NR_PAIRS, .target_ns = 5,
-		  .targets = { { .ratio = 1.0, .against = DPDK_CACHED }, { .ratio = 1.1, .against = SWAPS } } },
+		  .targets = { { .ratio = 1.0, .against = DPDK_CACHED }, { .ratio = 1.1, .against = FLOOR_SWAPS } } },
 		{ .name = OURS, .pass = pass_covbuf, .nr_ops = NR_PAIRS, .nr_threads = 2,
 		  .targets = { { .ratio = 1.1, .against = OURS, .threads = 1 }, { .ratio = 1.0, .against = DPDK_CACHED } } },
 	};

@@ -3,16 +3,18 @@
  * What does a remote section cost: start, records, stop, by one thread and by two, on handles of their
  * own and on a shared one?
  *
- * The peer is KCOV's structure, written from its description: the handle's list under a spinlock, the
- * area's list under it too, state saved and restored, and at the stop the records copied into the
- * owner's area under the owner's lock. The limit does no synchronisation at all. covbuf's sections hand
- * their areas over instead of copying; "collected" includes the reading and zeroing of them.
+ * The peer is KCOV's structure (kcov.h): three locks and a reference, and the records copied into the owner's area. In
+ * a softirq it takes two locks, and saves what it interrupts; covbuf's sections do so always. The limit does no
+ * synchronisation at all. covbuf's sections hand their areas over instead of copying; "collected" includes the reading
+ * and zeroing of them.
  */
-#include <pthread.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine.h"
+#include "floors.h"
+#include "kcov.h"
 
 #define NR_HANDLES 128
 #define NR_AREAS 160
@@ -34,113 +36,40 @@ static uint32_t handle_number(const struct section_work *work, uint32_t thread, 
 
 /* ---- KCOV's structure ------------------------------------------------------------------------ */
 
-struct remote {
-	uint64_t handle;
-	struct remote *next;
-	uint32_t refs;
-	pthread_spinlock_t lock;
-	uint64_t *area;
-	uint64_t area_words;
-} __attribute__((aligned(128)));
+static uint64_t *areas, *owner_areas, sum;
+static struct kcov kcovs[NR_HANDLES];
 
-static struct remote remotes[NR_HANDLES], *buckets[16];
-static pthread_spinlock_t remote_lock;
-static char *areas;
-static void *free_areas;
-static uint64_t *owner_areas;
+static void empty_kcov(const struct bench_variant *variant)
+{
+	(void)variant;
+	for (uint32_t i = 0; i < NR_HANDLES; i++)
+		covb_store(&owner_areas[(uint64_t)i * OWNER_WORDS], 0);
+}
 
-static __thread struct task {
-	uint32_t mode, size;
-	uint64_t *area;
-	struct remote *remote;
-	uint32_t saved_mode, saved_size;
-	uint64_t *saved_area;
-	struct remote *saved_remote;
-} task;
+/* A softirq's area is its CPU's. */
+static void prepare_softirq(const struct bench_variant *variant, uint32_t thread)
+{
+	(void)variant;
+	kcov_task.softirq_area = areas + (uint64_t)(NR_AREAS + thread) * AREA_WORDS;
+}
 
-static void append_plain(uint32_t nr)
+static void append_kcov(uint32_t nr)
 {
 	for (uint32_t i = 0; i < nr; i++) {
-		uint64_t *area = covb_load(&task.area);
-		uint64_t n = covb_load(area) + 1;
-
-		if (n < covb_load(&task.size)) {
-			covb_store(area, n);
-			BENCH_BARRIER();
-			area[n] = i + 1;
-		}
+		kcov_append_pc(i + 1);
 		BENCH_BARRIER();
 	}
 }
 
-static void merge_plain(struct remote *remote, const uint64_t *area)
+/* Its owners read what there is, and begin anew. */
+static void collect_kcov(void)
 {
-	uint64_t n = area[0], to = remote->area[0];
+	for (uint32_t i = 0; i < NR_HANDLES; i++) {
+		uint64_t *area = kcovs[i].area;
 
-	if (to + n >= remote->area_words)
-		to = 0; /* a reader has emptied it */
-	memcpy(remote->area + 1 + to, area + 1, n * 8);
-	remote->area[0] = to + n;
-}
-
-static __attribute__((noinline)) bool kcov_start(uint64_t handle)
-{
-	struct remote *remote;
-	void *area;
-
-	pthread_spin_lock(&remote_lock);
-	remote = buckets[handle * 0x61c8864680b583ebull >> 60];
-	while (remote && remote->handle != handle)
-		remote = remote->next;
-	area = free_areas;
-	if (!remote || !area) {
-		pthread_spin_unlock(&remote_lock);
-		return false;
-	}
-	remote->refs++;
-	free_areas = *(void **)area;
-	pthread_spin_unlock(&remote_lock);
-	task.saved_mode = task.mode;
-	task.saved_size = task.size;
-	task.saved_area = task.area;
-	task.saved_remote = task.remote;
-	task.area = area;
-	task.area[0] = 0;
-	task.size = AREA_WORDS;
-	task.remote = remote;
-	BENCH_BARRIER();
-	covb_store(&task.mode, 2);
-	return true;
-}
-
-static __attribute__((noinline)) void kcov_stop(void)
-{
-	struct remote *remote = task.remote;
-	void *area = task.area;
-
-	covb_store(&task.mode, 0);
-	BENCH_BARRIER();
-	task.size = task.saved_size;
-	task.area = task.saved_area;
-	task.remote = task.saved_remote;
-	covb_store(&task.mode, task.saved_mode);
-	pthread_spin_lock(&remote->lock);
-	merge_plain(remote, area);
-	pthread_spin_unlock(&remote->lock);
-	pthread_spin_lock(&remote_lock);
-	*(void **)area = free_areas;
-	free_areas = area;
-	remote->refs--;
-	pthread_spin_unlock(&remote_lock);
-}
-
-static void make_kcov(const struct bench_variant *variant)
-{
-	(void)variant;
-	free_areas = NULL;
-	for (int i = 0; i < NR_AREAS; i++) {
-		*(void **)(areas + (uint64_t)i * AREA_WORDS * 8) = free_areas;
-		free_areas = areas + (uint64_t)i * AREA_WORDS * 8;
+		for (uint64_t k = 1; k <= covb_load(area); k++)
+			sum += covb_load(&area[k]);
+		covb_store(area, 0);
 	}
 }
 
@@ -149,54 +78,75 @@ static __attribute__((noinline)) uint64_t pass_kcov(const struct bench_variant *
 	const struct section_work *work = variant->arg;
 
 	for (uint64_t i = 0; i < variant->nr_ops; i++) {
-		if (!kcov_start(handle_number(work, thread, i) + 1))
+		if (!kcov_remote_start(handle_number(work, thread, i) + 1))
 			continue;
-		append_plain(work->nr_records);
-		kcov_stop();
+		append_kcov(work->nr_records);
+		kcov_remote_stop();
 	}
+	if (work->collected)
+		collect_kcov();
 	return variant->nr_ops;
 }
 
-static __attribute__((noinline)) uint64_t pass_limit(const struct bench_variant *variant, uint32_t thread)
+static __attribute__((noinline)) uint64_t pass_softirq(const struct bench_variant *variant, uint32_t thread)
 {
 	const struct section_work *work = variant->arg;
 
+	/* in a section of its own, which it interrupts */
+	kcov_remote_start(thread + 1);
 	for (uint64_t i = 0; i < variant->nr_ops; i++) {
-		uint64_t *area = (uint64_t *)(areas + (uint64_t)thread * AREA_WORDS * 8);
-
-		area[0] = 0;
-		task.area = area;
-		task.size = AREA_WORDS;
-		append_plain(work->nr_records);
-		merge_plain(&remotes[handle_number(work, thread, i)], area);
+		if (!kcov_softirq_start(handle_number(work, thread, i) + 1))
+			continue;
+		append_kcov(work->nr_records);
+		kcov_softirq_stop();
 	}
+	kcov_remote_stop();
 	return variant->nr_ops;
 }
 
-static void make_plain(void)
+/* An area known beforehand, state not saved, owner not locked. */
+static __attribute__((noinline)) uint64_t pass_limit(const struct bench_variant *variant, uint32_t thread)
 {
-	areas = aligned_alloc(4096, (uint64_t)NR_AREAS * AREA_WORDS * 8);
-	memset(areas, 0, (uint64_t)NR_AREAS * AREA_WORDS * 8);
-	owner_areas = aligned_alloc(4096, (uint64_t)NR_HANDLES * OWNER_WORDS * 8);
-	memset(owner_areas, 0, (uint64_t)NR_HANDLES * OWNER_WORDS * 8);
-	pthread_spin_init(&remote_lock, PTHREAD_PROCESS_PRIVATE);
-	for (uint32_t i = 0; i < NR_HANDLES; i++) {
-		struct remote *remote = &remotes[i];
-		struct remote **bucket = &buckets[(i + 1) * 0x61c8864680b583ebull >> 60];
+	const struct section_work *work = variant->arg;
+	uint64_t *area = areas + (uint64_t)thread * AREA_WORDS;
 
-		remote->handle = i + 1;
-		remote->area = owner_areas + (uint64_t)i * OWNER_WORDS;
-		remote->area_words = OWNER_WORDS;
-		pthread_spin_init(&remote->lock, PTHREAD_PROCESS_PRIVATE);
-		remote->next = *bucket;
-		*bucket = remote;
+	for (uint64_t i = 0; i < variant->nr_ops; i++) {
+		const struct kcov *kcov = &kcovs[handle_number(work, thread, i)];
+
+		covb_store(area, 0);
+		kcov_task.now = (struct kcov_state){ .mode = KCOV_PC, .nr_words = AREA_WORDS, .area = area };
+		append_kcov(work->nr_records);
+		kcov_move(KCOV_PC, kcov->area, kcov->nr_words, area);
+	}
+	kcov_task.now = (struct kcov_state){ 0 };
+	return variant->nr_ops;
+}
+
+static void *zeroed(uint64_t bytes)
+{
+	void *memory = aligned_alloc(4096, bytes);
+
+	bench_must(memory ? 0 : -ENOMEM, "aligned_alloc");
+	return memset(memory, 0, bytes);
+}
+
+static void make_kcov(void)
+{
+	static struct kcov_remote remotes[NR_HANDLES];
+
+	areas = zeroed((uint64_t)(NR_AREAS + 2) * AREA_WORDS * 8);
+	owner_areas = zeroed((uint64_t)NR_HANDLES * OWNER_WORDS * 8);
+	kcov_make_pool(areas, NR_AREAS, AREA_WORDS);
+	for (uint32_t i = 0; i < NR_HANDLES; i++) {
+		kcov_init(&kcovs[i], KCOV_PC, owner_areas + (uint64_t)i * OWNER_WORDS, OWNER_WORDS, AREA_WORDS);
+		remotes[i] = (struct kcov_remote){ .handle = i + 1, .kcov = &kcovs[i] };
+		kcov_add(&remotes[i]);
 	}
 }
 
 /* ---- ours ------------------------------------------------------------------------------------ */
 
 static struct covbuf_owner *owners[NR_HANDLES], *outer;
-static uint64_t sum;
 
 static int read_batch(const struct covbuf_batch *batch, void *arg)
 {
@@ -255,42 +205,54 @@ static const struct section_work filled = { .nr_records = 32 }, filled_collected
 static const struct section_work filled_shared = { .nr_records = 32, .shared = true };
 
 #define OURS "start, stop"
+#define KCOV "KCOV's structure"
 #define OURS_32 "start, 32 records, stop"
+#define COLLECTED "the same, collected"
 
 int main(int argc, char **argv)
 {
 	struct bench_variant variants[] = {
-		{ .name = OURS, .pass = pass_covbuf, .arg = &empty, .nr_ops = NR_EMPTY, .target_ns = 9 },
-		{ .name = OURS, .pass = pass_covbuf, .arg = &empty, .nr_ops = NR_EMPTY, .nr_threads = 2, .target_ns = 9.9 },
-		{ .name = "no synchronisation", .pass = pass_limit, .arg = &empty, .nr_ops = NR_EMPTY, .against = OURS,
-		  .reference_ratio = 0.63 },
-		{ .name = "KCOV's structure", .pass = pass_kcov, .prepare = make_kcov, .arg = &empty, .nr_ops = NR_EMPTY,
+		{ .name = OURS, .pass = pass_covbuf, .arg = &empty, .nr_ops = NR_EMPTY, .target_ns = 9,
+		  .targets = { { .ratio = 1 / 3.0, .against = KCOV }, { .ratio = 1.8, .against = FLOOR_SWAPS } } },
+		{ .name = OURS, .pass = pass_covbuf, .arg = &empty, .nr_ops = NR_EMPTY, .nr_threads = 2,
+		  .targets = { { .ratio = 1 / 20.0, .against = KCOV }, { .ratio = 1.1, .against = OURS, .threads = 1 } } },
+		{ .name = FLOOR_SWAPS, .pass = floor_pass_swaps, .nr_ops = NR_EMPTY, .against = OURS },
+		{ .name = "no synchronisation", .pass = pass_limit, .prepare = empty_kcov, .arg = &empty, .nr_ops = NR_EMPTY,
+		  .against = OURS, .reference_ratio = 0.63 },
+		{ .name = KCOV, .pass = pass_kcov, .prepare = empty_kcov, .arg = &empty, .nr_ops = NR_EMPTY,
 		  .against = OURS, .reference_ratio = 3.8 },
-		{ .name = "KCOV's structure", .pass = pass_kcov, .prepare = make_kcov, .arg = &empty, .nr_ops = NR_EMPTY,
+		{ .name = KCOV, .pass = pass_kcov, .prepare = empty_kcov, .arg = &empty, .nr_ops = NR_EMPTY,
 		  .nr_threads = 2, .against = OURS, .reference_ratio = 30 },
-		{ .name = "push, pop", .pass = pass_push, .nr_ops = NR_EMPTY, .target_ns = 6 },
+		{ .name = KCOV ", softirq", .pass = pass_softirq, .prepare = empty_kcov, .prepare_thread = prepare_softirq,
+		  .arg = &empty, .nr_ops = NR_EMPTY, .against = OURS },
+		{ .name = KCOV ", softirq", .pass = pass_softirq, .prepare = empty_kcov, .prepare_thread = prepare_softirq,
+		  .arg = &empty, .nr_ops = NR_EMPTY, .nr_threads = 2, .against = OURS },
+		{ .name = "push, pop", .pass = pass_push, .nr_ops = NR_EMPTY, .target_ns = 6,
+		  .targets = { { .ratio = 1.2, .against = FLOOR_SWAPS } } },
 		{ .name = "mark, unwind", .pass = pass_mark, .nr_ops = NR_EMPTY },
 	};
 	struct bench_variant shared[] = {
 		{ .name = OURS, .pass = pass_covbuf, .arg = &empty_shared, .nr_ops = NR_EMPTY, .nr_threads = 2 },
-		{ .name = "KCOV's structure", .pass = pass_kcov, .prepare = make_kcov, .arg = &empty_shared,
-		  .nr_ops = NR_EMPTY, .nr_threads = 2, .against = OURS },
+		{ .name = KCOV, .pass = pass_kcov, .prepare = empty_kcov, .arg = &empty_shared, .nr_ops = NR_EMPTY,
+		  .nr_threads = 2, .against = OURS },
 		{ .name = OURS_32, .pass = pass_covbuf, .clear_up = collect_all, .arg = &filled_shared, .nr_ops = NR_FILLED,
 		  .nr_threads = 2 },
-		{ .name = "KCOV's structure, 32 records", .pass = pass_kcov, .prepare = make_kcov, .arg = &filled_shared,
+		{ .name = KCOV ", 32 records", .pass = pass_kcov, .prepare = empty_kcov, .arg = &filled_shared,
 		  .nr_ops = NR_FILLED, .nr_threads = 2, .against = OURS_32 },
 	};
 	struct bench_variant with_records[] = {
 		{ .name = OURS_32, .pass = pass_covbuf, .clear_up = collect_all, .arg = &filled, .nr_ops = NR_FILLED },
 		{ .name = OURS_32, .pass = pass_covbuf, .clear_up = collect_all, .arg = &filled, .nr_ops = NR_FILLED,
 		  .nr_threads = 2 },
-		{ .name = "the same, collected", .pass = pass_covbuf, .arg = &filled_collected, .nr_ops = NR_FILLED,
-		  .against = OURS_32 },
-		{ .name = "no synchronisation", .pass = pass_limit, .arg = &filled, .nr_ops = NR_FILLED, .against = OURS_32 },
-		{ .name = "KCOV's structure", .pass = pass_kcov, .prepare = make_kcov, .arg = &filled, .nr_ops = NR_FILLED,
+		{ .name = COLLECTED, .pass = pass_covbuf, .arg = &filled_collected, .nr_ops = NR_FILLED, .against = OURS_32 },
+		{ .name = "no synchronisation", .pass = pass_limit, .prepare = empty_kcov, .arg = &filled,
+		  .nr_ops = NR_FILLED, .against = OURS_32 },
+		{ .name = KCOV, .pass = pass_kcov, .prepare = empty_kcov, .arg = &filled, .nr_ops = NR_FILLED,
 		  .against = OURS_32, .reference_ratio = 1.2 },
-		{ .name = "KCOV's structure", .pass = pass_kcov, .prepare = make_kcov, .arg = &filled, .nr_ops = NR_FILLED,
+		{ .name = KCOV, .pass = pass_kcov, .prepare = empty_kcov, .arg = &filled, .nr_ops = NR_FILLED,
 		  .nr_threads = 2, .against = OURS_32, .reference_ratio = 3 },
+		{ .name = KCOV ", collected", .pass = pass_kcov, .prepare = empty_kcov, .arg = &filled_collected,
+		  .nr_ops = NR_FILLED, .against = COLLECTED },
 	};
 	struct bench section = { .name = "section", .unit = "pair, per thread", .variants = variants,
 				 .question = "What does an empty section cost?",
@@ -307,7 +269,7 @@ int main(int argc, char **argv)
 	for (uint32_t i = 0; i < NR_HANDLES; i++)
 		owners[i] = bench_remote_owner(COVBUF_MODE_PC, COVBUF_LINEAR, 0, BENCH_HANDLE(i + 1));
 	outer = bench_remote_owner(COVBUF_MODE_PC, COVBUF_LINEAR, 0, BENCH_HANDLE(NR_HANDLES + 1));
-	make_plain();
+	make_kcov();
 	bench_run(&section);
 	bench_run(&section32);
 	bench_run(&section_shared);
