@@ -6,7 +6,7 @@
 #   bench_cds   liburcu's structures, three flavours  BENCH_URCU_CDS
 #   bench_dpdk  DPDK's mempool                     BENCH_DPDK
 #
-# jemalloc and mimalloc are loaded while running, LTTng-UST and the compilers make programs of their own: events/.
+# jemalloc and mimalloc are loaded while running, LTTng-UST and the compilers make programs of their own: peers/.
 function(covb_bench_peer name found definition)
   add_library(${name} INTERFACE)
   if(${found})
