@@ -9,7 +9,7 @@
 #   --only NAME    this program or bench, or those that the pattern matches; may be given again
 #   --count        instructions too, by callgrind (two minutes more)
 #   --list         names programs and benches, and what they ask
-#   --realtime     before everything else on the machine (chrt -f 50; root)
+#   --with COMMAND starts each program with it: 'chrt -f 50' (root) keeps other work off its cores
 #   --build DIR    build there instead of in build-bench/
 #   --results DIR  leave the results there
 #   --static       make build-bench/libcovbuf-bench.tar.gz and measure nothing: programs that need no library, to be unpacked
@@ -24,7 +24,7 @@ usage() { sed -n '3,19s/^# \{0,1\}//p' "$0"; }
 die() { echo "$me: $*" >&2; exit 1; }
 warn() { echo "$me: warning: $*" >&2; }
 
-quick='' count='' list='' realtime='' static='' build='' results=''
+quick='' count='' list='' with='' static='' build='' results=''
 only=()
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -32,7 +32,7 @@ while [ $# -gt 0 ]; do
 	--only) only+=("${2:?--only needs a name}"); shift ;;
 	--count) count=1 ;;
 	--list) list=1 ;;
-	--realtime) realtime=1 ;;
+	--with) with=${2:?--with needs a command}; shift ;;
 	--static) static=1 ;;
 	--build) build=${2:?--build needs a folder}; shift ;;
 	--results) results=${2:?--results needs a folder}; shift ;;
@@ -154,11 +154,8 @@ if awk '{ exit !($1 > 0.5) }' <<< "$load_before"; then
 	warn "the machine is not idle, its load is $load_before: figures will be too high, and those of several threads wrong"
 fi
 
-before=()
-if [ -n "$realtime" ]; then
-	chrt -f 50 true 2> /dev/null || die "--realtime: chrt -f is not allowed here; be root, or leave it out"
-	before=(chrt -f 50)
-fi
+read -ra before <<< "$with"
+[ -z "$with" ] || "${before[@]}" true || die "--with: '$with true' failed"
 # libjemalloc is loaded while running and wants static TLS.
 export GLIBC_TUNABLES=glibc.rtld.optional_static_tls=65536
 
