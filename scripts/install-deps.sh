@@ -33,6 +33,7 @@ bench=(
 	gnuplot-nox valgrind python3
 	libck-dev libdpdk-dev libmimalloc-dev
 	liblttng-ust-dev lttng-tools afl++ libclang-rt-19-dev
+	clang-14 lld-19 llvm-19 dpkg-dev tcl # whole programs in every configuration
 )
 
 list=
