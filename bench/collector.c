@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What does a producer pay for a collector that drains beside it in another process, what does the
- * collector pay, and how long does a record take from the one to the other?
+ * What does a producer pay for a collector that drains beside it in another process, and what does the collector pay?
  *
- * The producer fills area after area, in sections; the other process holds the segment's consumer lock
- * and drains. Alone, the producer's areas are collected by itself between passes. The latency is from
- * the value of a clock, recorded, to the collector's reading of the same clock.
+ * The producer fills area after area, in sections; the other process holds the segment's consumer lock and drains. Alone, the
+ * producer's areas are collected by itself between passes. What the collector pays is measured when the producer has filled
+ * areas and waits: one drain of them all.
+ *
+ * The peers are as many bare areas in shared memory, each with a word that says whether it is full, and a reader that does
+ * nothing to what it has read, marks each line, or zeroes all. They are what the memory allows. A reader that only reads is
+ * the one to learn from: it leaves the lines shared, and the producer pays when it writes to them again.
  */
 #define _GNU_SOURCE
+#include <errno.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -22,23 +27,29 @@
 #define NR_AREAS 256
 #define NR_RECORDS 7936
 #define NR_SECTIONS 128
-#define NR_LATENCIES 400
-#define MAX_DRAINS 100000
+#define LINE_WORDS 8
+#define LINES_AHEAD 8
 
-enum collector_mode { COLLECTOR_IDLE, COLLECTOR_SPINS, COLLECTOR_SLEEPS, COLLECTOR_LATENCY, COLLECTOR_QUITS };
+enum job { JOB_REST, JOB_DRAIN, JOB_READ, JOB_MARK, JOB_ZERO, JOB_QUIT };
+
+struct bare_area {
+	uint64_t full __attribute__((aligned(128)));
+	uint64_t words[8192] __attribute__((aligned(4096)));
+};
 
 /* Between the two processes. */
 static struct shared {
-	uint32_t mode;		/* enum collector_mode; the producer's */
-	uint32_t ready;		/* the collector's answer */
-	uint64_t nr_records __attribute__((aligned(128))); /* the collector's, likewise all below */
-	uint64_t latency_ns;	/* of the last record; 0: none yet */
+	sem_t go, done;
+	uint32_t job;		/* enum job; the producer's, as the next */
+	uint32_t once;		/* all that there is, then rest; otherwise until told */
+	double ns;		/* the collector's, as the next two: per record of a job done once */
+	uint64_t nr_records;
 	uint64_t sum;
-	uint32_t nr_drains;	/* that found records: ns per record of each */
-	double drain_ns[MAX_DRAINS];
+	struct bare_area areas[NR_AREAS];
 } *shared;
 
 static struct covbuf_owner *owner;
+static uint32_t next_area; /* of the bare ones: each process its own */
 
 /* ---- the collector --------------------------------------------------------------------------- */
 
@@ -47,10 +58,6 @@ static int read_batch(const struct covbuf_batch *batch, void *arg)
 	uint64_t sum = 0, nr = 0;
 
 	(void)arg;
-	if (covb_load(&shared->mode) == COLLECTOR_LATENCY) {
-		covb_store(&shared->latency_ns, bench_now_ns() - batch->words[0]);
-		return 0;
-	}
 	for (; nr < batch->nr_words && batch->words[nr]; nr++)
 		sum += batch->words[nr];
 	shared->nr_records += nr;
@@ -58,80 +65,119 @@ static int read_batch(const struct covbuf_batch *batch, void *arg)
 	return 0;
 }
 
-static void drain_once(struct covbuf_segment *segment)
+static inline __attribute__((always_inline)) uint64_t read_lines(uint64_t *words, enum job job)
 {
-	uint64_t begin = bench_now_ns(), nr_before = shared->nr_records;
-	struct covbuf_drained drained;
+	uint64_t sum = 0;
 
-	bench_must(covbuf_drain(segment, 0, read_batch, NULL, &drained), "covbuf_drain");
-	if (shared->nr_records > nr_before && shared->nr_drains < MAX_DRAINS)
-		shared->drain_ns[shared->nr_drains++] =
-			(double)(bench_now_ns() - begin) / (double)(shared->nr_records - nr_before);
+	for (uint32_t i = 0; i < NR_RECORDS; i += LINE_WORDS) {
+		/* to be written, if it will be: otherwise the line comes twice */
+		if (job != JOB_READ)
+			__asm__ volatile("prefetchw %0" : : "m"(words[i + LINES_AHEAD * LINE_WORDS]));
+		for (uint32_t k = 0; k < LINE_WORDS; k++)
+			sum += words[i + k];
+		if (job == JOB_MARK)
+			covb_store(&words[i], 1ull << 63);
+		if (job == JOB_ZERO)
+			memset(&words[i], 0, LINE_WORDS * 8);
+	}
+	return sum;
 }
 
-static void collect(const char *where)
+static __attribute__((noinline)) void read_area(struct bare_area *area, enum job job)
+{
+	switch (job) {
+	case JOB_READ: shared->sum += read_lines(area->words, JOB_READ); break;
+	case JOB_MARK: shared->sum += read_lines(area->words, JOB_MARK); break;
+	default: shared->sum += read_lines(area->words, JOB_ZERO); break;
+	}
+	shared->nr_records += NR_RECORDS;
+	covb_store_release(&area->full, 0);
+}
+
+/* What is there now. */
+static void work(struct covbuf_segment *segment, enum job job)
+{
+	struct covbuf_drained drained;
+
+	if (job == JOB_DRAIN) {
+		bench_must(covbuf_drain(segment, 0, read_batch, NULL, &drained), "covbuf_drain");
+		return;
+	}
+	while (covb_load_acquire(&shared->areas[next_area].full)) {
+		read_area(&shared->areas[next_area], job);
+		next_area = (next_area + 1) % NR_AREAS;
+	}
+}
+
+static void work_once(struct covbuf_segment *segment, enum job job)
+{
+	uint64_t begin, nr_before = shared->nr_records;
+
+	begin = bench_now_ns();
+	work(segment, job);
+	if (shared->nr_records > nr_before)
+		shared->ns = ((double)(bench_now_ns() - begin) - bench_clock_ns()) /
+			     (double)(shared->nr_records - nr_before);
+}
+
+static __attribute__((noreturn)) void collect(const char *where)
 {
 	struct covbuf_segment *segment;
-	bool sleeps;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	bench_pin(1);
 	bench_must(covbuf_segment_open(where, COVBUF_OPEN_CONSUME, &segment, NULL), "covbuf_segment_open");
 	for (;;) {
-		uint32_t mode = covb_load_acquire(&shared->mode);
+		enum job job;
 
-		covb_store_release(&shared->ready, mode);
-		if (mode == COLLECTOR_QUITS)
+		sem_post(&shared->done);
+		while (sem_wait(&shared->go))
+			;
+		job = covb_load(&shared->job);
+		if (job == JOB_QUIT)
 			_exit(0);
-		if (mode == COLLECTOR_IDLE) {
-			usleep(50);
-			continue;
-		}
-		sleeps = mode == COLLECTOR_SLEEPS || (mode == COLLECTOR_LATENCY && getenv("BENCH_SLEEPS"));
-		if (sleeps)
-			covbuf_segment_wait(segment, 10);
-		drain_once(segment);
+		if (shared->once)
+			work_once(segment, job);
+		else
+			while (covb_load_acquire(&shared->job) != JOB_REST)
+				work(segment, job);
 	}
 }
 
-static void ask(enum collector_mode mode)
+static void begin(enum job job, bool once)
 {
-	covb_store_release(&shared->mode, (uint32_t)mode);
-	while (covb_load_acquire(&shared->ready) != mode)
-		usleep(20);
+	shared->job = job;
+	shared->once = once;
+	sem_post(&shared->go);
 }
 
-static pid_t start_collector(bool sleeps)
+static void wait_until_done(void)
+{
+	while (sem_wait(&shared->done))
+		;
+}
+
+static pid_t start_collector(void)
 {
 	char where[32];
 	pid_t pid;
 
 	snprintf(where, sizeof(where), "fd:%d", covbuf_segment_fd());
-	covb_store(&shared->mode, COLLECTOR_IDLE);
-	covb_store(&shared->ready, COLLECTOR_QUITS);
+	sem_init(&shared->go, 1, 0);
+	sem_init(&shared->done, 1, 0);
 	pid = fork();
-	if (!pid) {
-		if (sleeps)
-			setenv("BENCH_SLEEPS", "1", 1);
+	if (!pid)
 		collect(where);
-	}
-	bench_must(pid < 0 ? -1 : 0, "fork");
-	while (covb_load_acquire(&shared->ready) != COLLECTOR_IDLE)
-		usleep(100);
+	bench_must(pid < 0 ? -errno : 0, "fork");
+	wait_until_done();
 	return pid;
-}
-
-static void stop_collector(pid_t pid)
-{
-	covb_store_release(&shared->mode, COLLECTOR_QUITS);
-	waitpid(pid, NULL, 0);
 }
 
 /* ---- the producer ---------------------------------------------------------------------------- */
 
-
-static uint64_t fill_sections(const struct bench_variant *variant)
+static __attribute__((noinline, aligned(64))) uint64_t pass_sections(const struct bench_variant *variant, uint32_t thread)
 {
+	(void)thread;
 	for (uint64_t i = 0; i < variant->nr_ops; i++) {
 		covbuf_token token = covbuf_push(owner);
 
@@ -142,10 +188,58 @@ static uint64_t fill_sections(const struct bench_variant *variant)
 	return variant->nr_ops * NR_RECORDS;
 }
 
-static uint64_t pass_sections(const struct bench_variant *variant, uint32_t thread)
+static __attribute__((noinline, aligned(64))) uint64_t pass_bare(const struct bench_variant *variant, uint32_t thread)
 {
 	(void)thread;
-	return fill_sections(variant);
+	for (uint64_t i = 0; i < variant->nr_ops; i++) {
+		struct bare_area *area = &shared->areas[next_area];
+
+		next_area = (next_area + 1) % NR_AREAS;
+		while (covb_load_acquire(&area->full))
+			covb_relax();
+		for (uint32_t k = 0; k < NR_RECORDS; k++)
+			covb_store(&area->words[k], k + 1);
+		covb_store_release(&area->full, 1);
+	}
+	return variant->nr_ops * NR_RECORDS;
+}
+
+static void nap(void)
+{
+	struct timespec short_time = { .tv_nsec = 100000 };
+
+	nanosleep(&short_time, NULL);
+}
+
+static void wait_for_areas(enum job job)
+{
+	while (job == JOB_DRAIN && covbuf_segment_free_areas(covbuf_attached_segment(), 0) < NR_AREAS)
+		nap();
+	for (uint32_t i = 0; job != JOB_DRAIN && i < NR_AREAS; i++)
+		while (covb_load_acquire(&shared->areas[i].full))
+			nap();
+}
+
+static void begin_beside(const struct bench_variant *variant)
+{
+	const enum job *job = variant->arg;
+
+	wait_for_areas(*job);
+	begin(*job, false);
+}
+
+static void end_beside(const struct bench_variant *variant)
+{
+	wait_for_areas(*(const enum job *)variant->arg);
+	covb_store_release(&shared->job, JOB_REST);
+	wait_until_done();
+}
+
+/* By the other process, but not beside the producer. */
+static void collect_after(const struct bench_variant *variant)
+{
+	begin(*(const enum job *)variant->arg, true);
+	wait_until_done();
 }
 
 static void collect_here(const struct bench_variant *variant)
@@ -154,145 +248,96 @@ static void collect_here(const struct bench_variant *variant)
 	bench_must(covbuf_collect(owner, bench_drop, NULL), "covbuf_collect");
 }
 
-static void wait_for_areas(const struct bench_variant *variant)
+/* ---- benches --------------------------------------------------------------------------------- */
+
+static const enum job drains = JOB_DRAIN, reads = JOB_READ, marks = JOB_MARK, zeroes = JOB_ZERO;
+
+/* Nobody was asked to read: the reader's next area is still the first of these. */
+static void empty_bare(const struct bench_variant *variant)
 {
-	struct timespec nap = { .tv_nsec = 100000 };
-
-	(void)variant;
-	while (covbuf_segment_free_areas(covbuf_attached_segment(), 0) < NR_AREAS)
-		nanosleep(&nap, NULL);
-}
-
-static void begin_spinning(const struct bench_variant *variant)
-{
-	wait_for_areas(variant);
-	ask(COLLECTOR_SPINS);
-}
-
-static void end_spinning(const struct bench_variant *variant)
-{
-	wait_for_areas(variant);
-	ask(COLLECTOR_IDLE);
-}
-
-/* One record from here to there. */
-static double one_latency(void)
-{
-	covbuf_token token;
-	uint64_t deadline = bench_now_ns() + 100000000;
-
-	covb_store(&shared->latency_ns, 0);
-	token = covbuf_push(owner);
-	covbuf_record(bench_now_ns());
-	covbuf_pop(token);
-	while (!covb_load(&shared->latency_ns) && bench_now_ns() < deadline)
-		covb_relax();
-	return (double)covb_load(&shared->latency_ns);
-}
-
-static void measure_latency(struct bench_variant *variant, bool sleeps)
-{
-	uint32_t n = bench_is_quick() ? NR_LATENCIES : NR_LATENCIES * 5;
-	pid_t pid = start_collector(sleeps);
-
-	ask(COLLECTOR_LATENCY);
-	for (uint32_t i = 0; i < n; i++) {
-		double ns;
-
-		usleep(sleeps ? 300 : 20);
-		ns = one_latency();
-		if (ns > 0)
-			bench_sample(variant, ns);
+	for (uint64_t i = 0; i < variant->nr_ops; i++) {
+		next_area = (next_area + NR_AREAS - 1) % NR_AREAS;
+		covb_store(&shared->areas[next_area].full, 0);
 	}
-	ask(COLLECTOR_IDLE);
-	stop_collector(pid);
 }
 
-/* A byte through a pipe to a process that sleeps in read(), and the clock's value with it. */
-static void measure_pipe(struct bench_variant *variant)
+#define ALONE "alone"
+#define BARE_ALONE "bare areas, alone"
+#define BARE_ZERO "bare areas, zeroed"
+#define BARE_MARK "bare areas, a mark a line"
+
+static void measure_producer(const char *missing)
 {
-	uint32_t n = bench_is_quick() ? NR_LATENCIES : NR_LATENCIES * 5;
-	int ends[2];
-	pid_t pid;
+	struct bench_variant variants[] = {
+		{ .name = ALONE, .pass = pass_sections, .clear_up = collect_here },
+		{ .name = "collected beside", .pass = pass_sections, .prepare = begin_beside, .clear_up = end_beside,
+		  .arg = &drains, .against = ALONE, .target_ratio = 1.10, .reference_ratio = 1.06 },
+		{ .name = BARE_ALONE, .pass = pass_bare, .clear_up = empty_bare },
+		{ .name = "bare areas, read beside", .pass = pass_bare, .arg = &reads },
+		{ .name = "bare areas, a mark a line beside", .pass = pass_bare, .arg = &marks },
+		{ .name = "bare areas, zeroed beside", .pass = pass_bare, .arg = &zeroes },
+	};
+	struct bench bench = { .name = "producer", .unit = "record", .variants = variants,
+			       .question = "What does a producer pay for a process that drains beside it?",
+			       .nr_variants = BENCH_NR(variants), .repetitions = 30 };
 
-	bench_must(pipe(ends), "pipe");
-	pid = fork();
-	if (!pid) {
-		uint64_t sent;
-
-		close(ends[1]);
-		bench_pin(1);
-		while (read(ends[0], &sent, sizeof(sent)) == sizeof(sent))
-			covb_store(&shared->latency_ns, bench_now_ns() - sent);
-		_exit(0);
+	for (uint32_t i = 0; i < BENCH_NR(variants); i++) {
+		variants[i].nr_ops = NR_SECTIONS;
+		variants[i].by_median = variants[i].uncounted = true;
+		variants[i].missing = variants[i].arg ? missing : NULL;
 	}
-	close(ends[0]);
-	for (uint32_t i = 0; i < n; i++) {
-		uint64_t now;
-
-		usleep(300);
-		covb_store(&shared->latency_ns, 0);
-		now = bench_now_ns();
-		if (write(ends[1], &now, sizeof(now)) != sizeof(now))
-			break;
-		while (!covb_load(&shared->latency_ns))
-			covb_relax();
-		bench_sample(variant, (double)shared->latency_ns);
+	for (uint32_t i = 3; i < BENCH_NR(variants); i++) {
+		variants[i].prepare = begin_beside;
+		variants[i].clear_up = end_beside;
+		variants[i].against = BARE_ALONE;
 	}
-	close(ends[1]);
-	waitpid(pid, NULL, 0);
+	bench_run(&bench);
+}
+
+static void measure_collector(const char *missing)
+{
+	struct bench_variant variants[] = {
+		{ .name = "covbuf_drain()", .pass = pass_sections, .arg = &drains, .against = BARE_ZERO, .target_ns = 0.40,
+		  .target_ratio = 1.05 },
+		{ .name = BARE_ZERO, .pass = pass_bare, .arg = &zeroes },
+		{ .name = BARE_MARK, .pass = pass_bare, .arg = &marks, .against = BARE_ZERO },
+		{ .name = "bare areas, read", .pass = pass_bare, .arg = &reads, .against = BARE_ZERO },
+	};
+	struct bench bench = { .name = "collector", .unit = "record, full areas", .variants = variants,
+			       .question = "What does the collector pay: reading, zeroing, giving back?",
+			       .nr_variants = BENCH_NR(variants), .repetitions = 30 };
+
+	for (uint32_t i = 0; i < BENCH_NR(variants); i++) {
+		variants[i].nr_ops = NR_SECTIONS;
+		variants[i].uncounted = true;
+		variants[i].missing = missing;
+	}
+	if (!bench_wanted(&bench))
+		return;
+	while (!missing && bench_another(&bench))
+		for (uint32_t i = 0; i < BENCH_NR(variants); i++) {
+			variants[i].pass(&variants[i], 0);
+			collect_after(&variants[i]);
+			bench_sample(&variants[i], shared->ns);
+		}
+	bench_report(&bench);
 }
 
 int main(int argc, char **argv)
 {
-	struct bench_variant producing[] = {
-		{ .name = "producer alone", .pass = pass_sections, .clear_up = collect_here, .nr_ops = NR_SECTIONS },
-		{ .name = "beside a collector", .pass = pass_sections, .prepare = begin_spinning, .clear_up = end_spinning,
-		  .nr_ops = NR_SECTIONS, .against = "producer alone", .target_ratio = 1.10, .reference_ratio = 1.06 },
-	};
-	struct bench_variant collecting[] = {
-		{ .name = "collector, per record", .target_ns = 0.40 },
-	};
-	struct bench_variant handing[] = {
-		{ .name = "to a collector that spins", .target_ns = 150 },
-		{ .name = "to a collector that sleeps", .target_ns = 20000 },
-		{ .name = "8 bytes through a pipe", .against = "to a collector that sleeps", .reference_ratio = 1 },
-	};
-	struct bench producer = { .name = "producer", .unit = "record", .variants = producing,
-				  .question = "What does a producer pay for a process that drains beside it?",
-				  .nr_variants = BENCH_NR(producing), .repetitions = 60 };
-	struct bench collector = { .name = "collector", .unit = "record, full areas", .variants = collecting,
-				   .question = "What does the collector pay: reading, zeroing, giving back?",
-				   .nr_variants = BENCH_NR(collecting) };
-	struct bench latency = { .name = "latency", .unit = "one way, another process", .variants = handing,
-				 .question = "How long is a record on its way?", .nr_variants = BENCH_NR(handing) };
+	const char *missing;
 	pid_t pid;
 
 	bench_init(argc, argv);
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	missing = bench_nr_cores() < 2 ? "needs 2 cores, there is 1" : NULL;
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	bench_must(shared == MAP_FAILED ? -errno : 0, "mmap");
 	bench_attach(64u << 20, 0, NR_AREAS);
 	owner = bench_remote_owner(COVBUF_MODE_PC, COVBUF_LINEAR, 0, BENCH_HANDLE(1));
-	if (bench_nr_cores() < 2) {
-		producing[1].missing = collecting[0].missing = handing[0].missing = handing[1].missing =
-			handing[2].missing = "needs 2 cores, there is 1";
-		bench_run(&producer);
-		bench_report(&collector);
-		bench_report(&latency);
-		return bench_finish();
-	}
-	if (bench_wanted(&producer) + bench_wanted(&collector)) {
-		pid = start_collector(false);
-		bench_run(&producer);
-		for (uint32_t i = 0; i < shared->nr_drains; i++)
-			bench_sample(&collecting[0], shared->drain_ns[i]);
-		stop_collector(pid);
-		bench_report(&collector);
-	}
-	if (bench_wanted(&latency)) {
-		measure_latency(&handing[0], false);
-		measure_latency(&handing[1], true);
-		measure_pipe(&handing[2]);
-		bench_report(&latency);
-	}
+	pid = start_collector();
+	measure_producer(missing);
+	measure_collector(missing);
+	begin(JOB_QUIT, true);
+	waitpid(pid, NULL, 0);
 	return bench_finish();
 }
