@@ -253,7 +253,8 @@ int bench_finish(void)
 		return 1;
 	}
 	if (nr_only && !nr_named) {
-		fprintf(stderr, "%s: --only: there is no bench '%s'; see --list\n", program_invocation_short_name, only[0]);
+		fprintf(stderr, "%s: --only: there is no bench '%s'; see --list\n", program_invocation_short_name,
+			only[0]);
 		return 2;
 	}
 	return 0;
@@ -463,7 +464,8 @@ static const char *too_few_cores(uint32_t nr_threads)
 	static char why[BENCH_MAX_THREADS + 1][48];
 	char *text = why[nr_threads < BENCH_MAX_THREADS ? nr_threads : BENCH_MAX_THREADS];
 
-	snprintf(text, sizeof(why[0]), "needs %u cores, there %s %u", nr_threads, nr_cores == 1 ? "is" : "are", nr_cores);
+	snprintf(text, sizeof(why[0]), "needs %u cores, there %s %u", nr_threads, nr_cores == 1 ? "is" : "are",
+		 nr_cores);
 	return text;
 }
 

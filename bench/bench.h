@@ -46,7 +46,8 @@ struct bench_variant {
 	/* One pass by one thread; returns the operations done. */
 	uint64_t (*pass)(const struct bench_variant *variant, uint32_t thread);
 	void (*prepare)(const struct bench_variant *variant); /* or NULL; before each pass, by the first thread */
-	void (*prepare_thread)(const struct bench_variant *variant, uint32_t thread); /* or NULL; then, by each of its threads */
+	/* or NULL; then, by each of its threads */
+	void (*prepare_thread)(const struct bench_variant *variant, uint32_t thread);
 	void (*clear_up)(const struct bench_variant *variant); /* or NULL; after it, by the first thread */
 	const void *arg;
 	uint64_t nr_ops;	/* in a pass, per thread */
@@ -93,9 +94,9 @@ void bench_run(struct bench *bench);
 /* The same, and tell adds values to each variant before the report. */
 void bench_run_with(struct bench *bench, void (*tell)(struct bench_variant *variant));
 /*
- * A series whose places need a process, and a segment, each: for each x, a child calls begin(x), and runs the variants of that
- * x in turn. begin returns NULL, or why they cannot be measured. The variants of one x stand together in the array, and have
- * one thread.
+ * A series whose points need a process, and a segment, each: for each x, a child calls begin(x), and runs the variants
+ * of that x in turn. begin returns NULL, or why they cannot be measured. The variants of one x stand together in the
+ * array, and have one thread.
  */
 void bench_run_points(struct bench *bench, const char *(*begin)(double x));
 /* After the last bench. */

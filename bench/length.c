@@ -2,9 +2,9 @@
 /*
  * Does a recording get slower as it gets longer, and is each record either collected or counted as lost?
  *
- * One thread records into a ring, one process reads it while it is written and checks that what it gets ascends. A point is
- * the time of a tenth of the recording, so that there is one sample for each; ten thousand million records, or as many as there
- * is time for, and the name says which.
+ * One thread records into a ring, one process reads it while it is written and checks that what it gets ascends. A
+ * point is the time of a tenth of the recording, so that there is one sample for each: of 10^10 records, or the power
+ * of ten that there is time for.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -121,7 +121,7 @@ int main(int argc, char **argv)
 {
 	struct bench_variant points[NR_POINTS] = { 0 };
 	struct bench bench = { .name = "grow_length", .unit = "record, of the last tenth", .x_unit = "records",
-			       .question = "Does a recording get slower as it gets longer, and is all of it accounted for?",
+			       .question = "Does a recording get slower as it grows, and is all of it accounted for?",
 			       .variants = points, .nr_variants = NR_POINTS, .repetitions = 1 };
 	struct covbuf_owner_options options = { .kind = COVBUF_RING, .area_class = RING_CLASS, .name = "length" };
 	uint64_t handle = BENCH_HANDLE(1);
@@ -148,7 +148,7 @@ int main(int argc, char **argv)
 		read_ring(where);
 	while (!covb_load_acquire(&reader->ready))
 		usleep(100);
-	record_all(points, bench_is_smoke() ? 0.1 : bench_is_quick() ? 2 : 25);
+	record_all(points, bench_is_smoke() ? 0.1 : bench_is_quick() ? 2 : 60);
 	bench_report(&bench);
 	return bench_finish();
 }

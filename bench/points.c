@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Series whose points need a process each, because a process has one segment, whose tables do not grow. A child measures, and
- * sends back its samples through a pipe; names in what it sends are where the parent has them too.
+ * Series whose points need a process each, because a process has one segment, whose tables do not grow. A child
+ * measures, and sends back its samples through a pipe; the names of values are where the parent has them too.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -22,7 +22,7 @@ static void put(FILE *to, const void *what, size_t bytes)
 
 /* Then the samples; or nothing, and why. */
 struct answer {
-	const char *missing;
+	char missing[120];
 	uint32_t nr_samples;
 	double instructions, cycles;
 	struct bench_value values[BENCH_MAX_VALUES];
@@ -41,12 +41,13 @@ static __attribute__((noreturn)) void be_child(struct bench *point, const char *
 	for (uint32_t i = 0; i < point->nr_variants; i++) {
 		const struct bench_variant *variant = &point->variants[i];
 		struct answer answer = {
-			.missing = missing ? missing : variant->missing,
 			.nr_samples = variant->nr_samples,
 			.instructions = variant->instructions,
 			.cycles = variant->cycles,
 		};
 
+		if (missing || variant->missing)
+			snprintf(answer.missing, sizeof(answer.missing), "%s", missing ? missing : variant->missing);
 		memcpy(answer.values, variant->values, sizeof(answer.values));
 		put(to, &answer, sizeof(answer));
 		put(to, variant->samples, answer.nr_samples * sizeof(double));
@@ -60,7 +61,8 @@ static bool hear(struct bench_variant *variant, FILE *from)
 
 	if (fread(&answer, sizeof(answer), 1, from) != 1)
 		return false;
-	variant->missing = answer.missing;
+	if (answer.missing[0])
+		variant->missing = strdup(answer.missing);
 	variant->instructions = answer.instructions;
 	variant->cycles = answer.cycles;
 	memcpy(variant->values, answer.values, sizeof(answer.values));

@@ -86,8 +86,8 @@ static bool of_medians(const struct bench_variant *variant)
 }
 
 /* The one of that name that is most like this: its threads, its place on the axis. */
-static const struct bench_variant *find_base(const struct bench *bench, const struct bench_variant *variant, const char *name,
-					     uint32_t threads)
+static const struct bench_variant *find_base(const struct bench *bench, const struct bench_variant *variant,
+					     const char *name, uint32_t threads)
 {
 	const struct bench_variant *best = NULL;
 	int best_likeness = -1;
@@ -112,7 +112,8 @@ static double figure(const struct bench_variant *variant)
 	return of_medians(variant) ? variant->median_ns : variant->min_ns;
 }
 
-static double ratio_to(const struct bench *bench, const struct bench_variant *variant, const char *name, uint32_t threads)
+static double ratio_to(const struct bench *bench, const struct bench_variant *variant, const char *name,
+		       uint32_t threads)
 {
 	const struct bench_variant *base = find_base(bench, variant, name, threads);
 
@@ -165,7 +166,8 @@ static double limit_of(const struct bench_target *target)
 static double reached(const struct bench *bench, const struct bench_variant *variant, const struct bench_target *target)
 {
 	if (target->ratio > 0)
-		return ratio_to(bench, variant, target->against, target->threads ? target->threads : threads_of(variant));
+		return ratio_to(bench, variant, target->against,
+				target->threads ? target->threads : threads_of(variant));
 	return figure(variant);
 }
 
@@ -241,7 +243,12 @@ static void print_targets(const struct bench *bench, const struct bench_variant 
 	}
 }
 
-static void print_row(const struct bench *bench, const struct bench_variant *variant, bool counted, bool speeds)
+/* Those that not every table has. */
+struct columns {
+	bool instructions, cycles, speed_up;
+};
+
+static void print_row(const struct bench *bench, const struct bench_variant *variant, const struct columns *columns)
 {
 	char name[128];
 
@@ -255,9 +262,11 @@ static void print_row(const struct bench *bench, const struct bench_variant *var
 	print_ns(variant->median_ns);
 	print_ns(variant->p95_ns);
 	printf(" %5.0f%%", 100 * variant->spread);
-	if (counted)
+	if (columns->instructions)
 		print_number(variant->instructions, 8, 1);
-	if (speeds)
+	if (columns->cycles)
+		print_number(variant->cycles, 8, 1);
+	if (columns->speed_up)
 		print_number(speed_up_of(bench, variant), 8, 2);
 	print_number(ratio_of(bench, variant), 8, 2);
 	print_targets(bench, variant);
@@ -288,17 +297,20 @@ static void print_table(const struct bench *bench)
 {
 	bool *told = calloc(bench->nr_variants, sizeof(*told));
 	const struct bench_variant *row;
-	bool counted = false, speeds = bench->x_unit && !strcmp(bench->x_unit, "threads");
+	struct columns columns = { .speed_up = bench->x_unit && !strcmp(bench->x_unit, "threads") };
 
 	if (!told)
 		abort();
-	for (uint32_t i = 0; i < bench->nr_variants; i++)
-		counted |= bench->variants[i].instructions > 0;
+	for (uint32_t i = 0; i < bench->nr_variants; i++) {
+		columns.instructions |= bench->variants[i].instructions > 0;
+		columns.cycles |= bench->variants[i].cycles > 0;
+	}
 	printf("%s: %s\n", bench->name, bench->question);
 	printf("  %-*s %9s %9s %9s %6s", NAME_COLUMNS, bench->unit, "min ns", "median", "p95", "spread");
-	printf("%s%s %8s  %s\n", counted ? "   instr." : "", speeds ? " speed-up" : "", "ratio", "target");
+	printf("%s%s%s %8s  %s\n", columns.instructions ? "   instr." : "", columns.cycles ? "   cycles" : "",
+	       columns.speed_up ? " speed-up" : "", "ratio", "target");
 	while ((row = next_row(bench, told)))
-		print_row(bench, row, counted, speeds);
+		print_row(bench, row, &columns);
 	printf("\n");
 	fflush(stdout);
 	free(told);
