@@ -294,7 +294,7 @@ struct covbuf_area {
 	uint32_t pid, tid;
 	uint32_t module_generation; /* at take */
 	uint32_t serial;	/* within its chain: 0, 1, 2 ... */
-	uint64_t filled_words;	/* at hand-over: where the cursor stood. A hint: look beyond it */
+	uint64_t filled_words;	/* at hand-over: where the cursor stood; 0: not known. A hint, see core/line.h: look beyond it */
 	uint64_t token;		/* of the section: the same in all areas of its chain */
 	uint64_t images;	/* COVBUF_IMAGES() of the process at take */
 

@@ -62,13 +62,21 @@ static COVBUF_NOINSTR bool part_with(struct covb_frame *frame, enum covbuf_area_
 	return covb_flag_move(area, &flag, covb_engine.proc, state);
 }
 
+/* Where the cursor stood, as far as that tells how many words are used; 0: it does not. See covb_words_used(). */
+static COVBUF_NOINSTR uint64_t filled_words(const struct covb_frame *frame, const uint64_t *cursor)
+{
+	if (frame->kind != COVBUF_LINEAR || (frame->flags & COVB_FRAME_DIRTY) || cursor < frame->start ||
+	    cursor >= frame->end + COVBUF_GUARD_WORDS)
+		return 0;
+	return (uint64_t)((cursor < frame->end ? cursor : frame->end) - frame->start);
+}
+
 static COVB_LONG void deliver(struct covbuf_context *ctx, struct covb_frame *frame, const uint64_t *cursor)
 {
 	struct covbuf_owner *owner = &covb_engine.owners[frame->owner];
 	struct covbuf_area *area = &covb_engine.areas[frame->area];
 
-	covb_store(&area->filled_words, cursor && cursor >= frame->start && cursor <= frame->end ?
-						(uint64_t)(cursor - frame->start) : area->nr_words);
+	covb_store(&area->filled_words, filled_words(frame, cursor));
 	if (frame->kind == COVBUF_RING)
 		covb_store(&area->claimed, frame->index);
 	if (frame->flags & COVB_FRAME_KEEP) {

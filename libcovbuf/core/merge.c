@@ -11,114 +11,101 @@
  * anew for each area.
  */
 #include "engine.h"
+#include "line.h"
 
-#define BLOCK_WORDS 8 /* what is looked at at once; areas are multiples of it */
+/* Copied, counted and zeroed together: it stays in the nearest cache meanwhile. Whole lines. */
+#define BLOCK_WORDS 256
 
-/* Records that lie side by side, on their way to the target. */
-struct run {
-	const uint64_t *first;
-	uint64_t nr_words;
-};
-
-/* Copy a run to where the target is filled up to. Returns how many records did not fit. */
-static COVBUF_NOINSTR uint64_t copy_run(struct covbuf_owner *owner, struct run *run, uint64_t *count, uint32_t step)
+/* Some slots of a line hold nothing, or not all records fit. Returns where the next one goes. */
+static COVB_LONG uint64_t *copy_slots(uint64_t *next, const uint64_t *end, const uint64_t *words, uint32_t step,
+				      uint64_t *lost)
 {
-	const uint64_t capacity = (owner->target_words - 1) / step;
-	uint64_t n = run->nr_words / step, lost = 0;
+	for (uint32_t i = 0; i < COVB_LINE_WORDS; i += step) {
+		uint64_t key = covb_load(&words[i + step - 1]);
 
-	if (n > capacity - *count) {
-		lost = n - (capacity - *count);
-		n = capacity - *count;
+		if (!key)
+			continue;
+		if (next == end) {
+			++*lost;
+			continue;
+		}
+		for (uint32_t j = 0; j + 1 < step; j++)
+			covb_store(next++, covb_load(&words[i + j]));
+		covb_store(next++, key);
 	}
-	if (n)
-		covb_plat_copy(owner->target + 1 + *count * step, run->first, n * step);
-	*count += n;
-	run->nr_words = 0;
-	return lost;
+	return next;
 }
 
-static COVBUF_NOINSTR uint32_t count_zeroes(const uint64_t *words)
+/* step is known when this is compiled. */
+COVBUF_INLINE COVBUF_NOINSTR uint64_t *copy_lines(uint64_t *next, const uint64_t *end, const uint64_t *words,
+						  uint64_t nr_words, uint32_t step, uint64_t *lost)
 {
-	uint32_t even = 0, odd = 0; /* two sums, neither of which waits for the other */
+	for (uint64_t i = 0; i < nr_words; i += COVB_LINE_WORDS) {
+		const struct covb_line line = covb_line_load(words + i);
 
-#pragma GCC unroll 8
-	for (uint32_t i = 0; i < BLOCK_WORDS; i += 2) {
-		even += covb_load(&words[i]) == 0;
-		odd += covb_load(&words[i + 1]) == 0;
+		if (COVBUF_LIKELY(covb_line_full(&line, step) && end - next >= COVB_LINE_WORDS)) {
+			covb_line_store(next, &line);
+			next += COVB_LINE_WORDS;
+		} else if (covb_line_any(&line)) {
+			next = copy_slots(next, end, words + i, step, lost);
+		}
 	}
-	return even + odd;
+	return next;
+}
+
+static COVBUF_NOINSTR uint32_t step_of(const struct covb_frame *frame)
+{
+	return frame->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
 }
 
 /*
- * Records of an area into the target. Returns how many did not fit. *nr_used: all words behind so many
- * are zero.
+ * Records of an area into the target. Block by block the count says so before the records go: if the process is
+ * killed in between, those of one block are there twice, and none is missing.
  */
-static COVBUF_NOINSTR uint64_t copy_records(struct covbuf_owner *owner, const struct covb_frame *from,
-					    uint64_t *nr_used)
+static COVB_LONG void move_records(struct covbuf_owner *owner, const struct covb_frame *from, uint64_t nr_words)
 {
-	const uint32_t step = from->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
+	const uint32_t step = step_of(from);
 	const uint64_t capacity = (owner->target_words - 1) / step;
-	uint64_t count = covb_load(&owner->target[0]), lost = 0;
-	struct run run = { .nr_words = 0 };
+	uint64_t count = covb_load(&owner->target[0]);
+	uint64_t *const records = owner->target + 1, *const end = records + capacity * step;
+	uint64_t *next = records + (count < capacity ? count : capacity) * step;
 
-	if (count > capacity)
-		count = capacity;
-	*nr_used = 0;
-	for (const uint64_t *block = from->start; block < from->end; block += BLOCK_WORDS) {
-		uint32_t nr_zeroes = count_zeroes(block);
+	for (uint64_t i = 0; i < nr_words; i += BLOCK_WORDS) {
+		uint64_t *block = from->start + i;
+		uint64_t nr = nr_words - i < BLOCK_WORDS ? nr_words - i : BLOCK_WORDS, lost = 0;
 
-		if (!run.nr_words)
-			run.first = block;
-		if (nr_zeroes != BLOCK_WORDS)
-			*nr_used = (uint64_t)(block - from->start) + BLOCK_WORDS;
-		if (COVBUF_LIKELY(!nr_zeroes)) {
-			run.nr_words += BLOCK_WORDS;
-			continue;
-		}
-		for (uint32_t i = 0; i < BLOCK_WORDS && nr_zeroes != BLOCK_WORDS; i += step) {
-			if (!covb_load(&block[i + step - 1])) {
-				lost += copy_run(owner, &run, &count, step);
-				continue;
-			}
-			if (!run.nr_words)
-				run.first = &block[i];
-			run.nr_words += step;
-		}
-		if (nr_zeroes == BLOCK_WORDS && run.nr_words)
-			lost += copy_run(owner, &run, &count, step);
+		if (step == 1)
+			next = copy_lines(next, end, block, nr, 1, &lost);
+		else
+			next = copy_lines(next, end, block, nr, COVBUF_CMP_WORDS, &lost);
+		/* release: partner is the client's acquire of word 0; the records are there before the count says so */
+		covb_store_release(&owner->target[0], (uint64_t)(next - records) / step);
+		if (lost)
+			covb_fetch_add(&owner->slot->merge_lost, lost);
+		covb_words_zero(block, nr, step);
 	}
-	lost += copy_run(owner, &run, &count, step);
-	/* release: partner is the client's acquire of word 0; the records are there before the count says so */
-	covb_store_release(&owner->target[0], count);
-	return lost;
 }
 
-/* The same of an area that has a count. Where the client has set its own to more than fits, nothing does: KCOV's rule. */
+/*
+ * The records of an area that has a count. Where the client has set its own to more than fits, nothing does: KCOV's
+ * rule. Returns how many did not fit.
+ */
 static COVBUF_NOINSTR uint64_t copy_counted(struct covbuf_owner *owner, const struct covb_frame *from)
 {
-	const uint32_t step = from->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
+	const uint32_t step = step_of(from);
 	const uint64_t capacity = (owner->target_words - 1) / step;
-	uint64_t nr = covb_load(&from->start[0]), count = covb_load(&owner->target[0]), lost;
-	struct run run = { .first = from->start + 1, .nr_words = nr * step };
+	uint64_t nr = covb_load(&from->start[0]), count = covb_load(&owner->target[0]), fit = nr;
 
 	if (count > capacity)
 		return nr;
-	lost = copy_run(owner, &run, &count, step);
-	covb_store(&owner->records, owner->records + nr - lost);
-	/* release: as in copy_records() */
-	covb_store_release(&owner->target[0], count);
-	return lost;
-}
-
-/* The words that say that a record is there go before the records' others, for whoever finds what the dead left. */
-static COVBUF_NOINSTR void zero_records(const struct covb_frame *from, uint64_t nr_used)
-{
-	if (!COVB_PLAT_COUNTED && from->mode == COVBUF_MODE_CMP) {
-		for (uint64_t i = COVBUF_CMP_WORDS - 1; i < nr_used; i += COVBUF_CMP_WORDS)
-			covb_store(&from->start[i], 0);
-		covb_barrier(); /* see shm/area.c */
-	}
-	covb_plat_zero(from->start, nr_used);
+	if (fit > capacity - count)
+		fit = capacity - count;
+	if (fit)
+		covb_plat_copy(owner->target + 1 + count * step, from->start + 1, fit * step);
+	covb_store(&owner->records, owner->records + fit);
+	/* release: as in move_records() */
+	covb_store_release(&owner->target[0], count + fit);
+	return nr - fit;
 }
 
 static COVBUF_NOINSTR uint32_t reversed(uint32_t head)
@@ -133,12 +120,17 @@ static COVBUF_NOINSTR uint32_t reversed(uint32_t head)
 	return list;
 }
 
+static COVBUF_NOINSTR uint64_t used_words(const struct covbuf_area *area, const struct covb_frame *frame)
+{
+	return covb_words_used(frame->start, (uint64_t)(frame->end - frame->start), covb_load(&area->filled_words),
+			       step_of(frame));
+}
+
 static COVBUF_NOINSTR void merge_queue(struct covbuf_owner *owner)
 {
 	struct covbuf_context nobody = { .hint = 0 };
 	uint32_t list = reversed(covb_queue_take_all(owner->slot));
 	struct covb_frame frame;
-	uint64_t nr_used;
 	uint32_t area;
 
 	for (uint32_t n = 0; n < covb_engine.nr_areas_max && covb_queue_next(list, &area, &list); n++) {
@@ -153,11 +145,10 @@ static COVBUF_NOINSTR void merge_queue(struct covbuf_owner *owner)
 		}
 		if (COVB_PLAT_COUNTED) {
 			covb_fetch_add(&owner->slot->merge_lost, copy_counted(owner, &frame));
-			nr_used = 1;
+			covb_store(&frame.start[0], 0);
 		} else {
-			covb_fetch_add(&owner->slot->merge_lost, copy_records(owner, &frame, &nr_used));
+			move_records(owner, &frame, used_words(&covb_engine.areas[area], &frame));
 		}
-		zero_records(&frame, nr_used);
 		covb_pool_give(&nobody, &frame);
 	}
 }

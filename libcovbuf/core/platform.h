@@ -31,7 +31,6 @@
  *   covb_plat_level()     the caller's level, which a frame collects at; covb_plat_set_level()
  *   covb_plat_alive()     false in a fork child that the engine has not seen
  *   covb_plat_copy()      copy words; source and destination do not overlap
- *   covb_plat_zero()      zero words
  */
 
 /* Where counted areas are: memory for a merge target, zeroed, that clients map; and back. Sleeping level. */

@@ -96,6 +96,82 @@ Test(merge, areas_of_an_earlier_enable_are_not_collected)
 	cr_assert_eq(slot->stale, 1);
 }
 
+/* What a section left on the queue with one record, its cursor behind that. Merged by the next section. */
+static uint64_t *queued_with_one(uint32_t *area)
+{
+	uint64_t nr_words;
+
+	slot->merging = 1u << 31;
+	section(1);
+	slot->merging = 0;
+	*area = slot->queue - 1;
+	cr_assert_eq(covbuf_attached_segment()->areas[*area].filled_words, 1);
+	return covb_segment_words(covbuf_attached_segment(), *area, &nr_words);
+}
+
+static void expect_empty(const uint64_t *words)
+{
+	for (uint32_t i = 0; i < covbuf_class_words(0); i++)
+		cr_assert_eq(words[i], 0);
+}
+
+/* As if handlers had appended after the stop had read the cursor, and a jump had cut 63 of them short in a row. */
+Test(merge, what_lies_behind_the_cursor_is_found)
+{
+	uint64_t *words;
+	uint32_t area;
+
+	set_up(COVBUF_OWNER_KCOV);
+	words = queued_with_one(&area);
+	for (uint32_t i = 1; i <= 100; i++)
+		words[64 * i] = i + 1;
+	section(102);
+	cr_assert_eq(target[0], 102);
+	for (uint32_t i = 1; i <= 102; i++)
+		cr_assert_eq(target[i], i);
+	expect_empty(words);
+}
+
+Test(merge, all_is_looked_at_where_no_cursor_is_known)
+{
+	uint64_t *words;
+	uint32_t area;
+
+	set_up(COVBUF_OWNER_KCOV);
+	words = queued_with_one(&area);
+	covbuf_attached_segment()->areas[area].filled_words = 0;
+	words[covbuf_class_words(0) - 1] = 2;
+	section(3);
+	cr_assert_eq(target[0], 3);
+	cr_assert_eq(target[2], 2);
+	expect_empty(words);
+}
+
+/* Lines that are full, that have holes, that are empty, the last of which do not all fit. */
+Test(merge, records_come_in_order_whatever_holes_there_are)
+{
+	uint64_t *words, room = covbuf_class_bytes(0) / 8 - 1, before, emitted;
+	uint32_t area;
+
+	set_up(COVBUF_OWNER_KCOV);
+	for (uint32_t stride = 1; stride <= 33; stride += 4) {
+		uint64_t lost_before = slot->merge_lost;
+
+		words = queued_with_one(&area);
+		covbuf_attached_segment()->areas[area].filled_words = covbuf_class_words(0);
+		emitted = 1;
+		for (uint32_t i = 1; i < covbuf_class_words(0); i++)
+			words[i] = i % stride || stride == 1 ? ++emitted : 0;
+		target[0] = before = room - emitted + 5; /* five are too many, and what the next section has */
+		section(1);
+		cr_assert_eq(target[0], room);
+		for (uint64_t i = 1; i <= room - before; i++)
+			cr_assert_eq(target[before + i], i);
+		cr_assert_eq(slot->merge_lost - lost_before, 6);
+		expect_empty(words);
+	}
+}
+
 static volatile int returned;
 
 static void *disable_and_wait(void *arg)

@@ -46,9 +46,4 @@ COVBUF_INLINE void covb_plat_copy(uint64_t *to, const uint64_t *from, uint64_t n
 	memcpy(to, from, nr_words * sizeof(*to));
 }
 
-COVBUF_INLINE void covb_plat_zero(uint64_t *words, uint64_t nr_words)
-{
-	memset(words, 0, nr_words * sizeof(*words));
-}
-
 #endif

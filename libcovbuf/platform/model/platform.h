@@ -72,12 +72,6 @@ COVBUF_INLINE void covb_plat_copy(uint64_t *to, const uint64_t *from, uint64_t n
 		((volatile uint64_t *)to)[i] = ((const volatile uint64_t *)from)[i];
 }
 
-COVBUF_INLINE void covb_plat_zero(uint64_t *words, uint64_t nr_words)
-{
-	for (uint64_t i = 0; i < nr_words; i++)
-		covb_store(&words[i], 0);
-}
-
 #if COVB_PLAT_COUNTED
 COVBUF_INLINE uint64_t covb_plat_collects(uint32_t level)
 {

@@ -9,14 +9,6 @@
 #include <string.h>
 #include <urcu/call-rcu.h>
 
-#if defined(__SANITIZE_THREAD__)
-#define COVB_SANITIZE_THREAD
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define COVB_SANITIZE_THREAD
-#endif
-#endif
-
 #define COVB_PLAT_COUNTED 0
 #define COVB_PLAT_NR_VOID_FRAMES 8
 
@@ -53,17 +45,6 @@ COVBUF_INLINE COVBUF_NOINSTR void covb_plat_set_level(uint32_t level)
 COVBUF_INLINE COVBUF_NOINSTR void covb_plat_copy(uint64_t *to, const uint64_t *from, uint64_t nr_words)
 {
 	memmove(to, from, nr_words * sizeof(*to)); /* a peer that writes nonsense can make them overlap */
-}
-
-/* A reader may look at the words meanwhile, and throws away what it saw. ThreadSanitizer is told so word by word. */
-COVBUF_INLINE COVBUF_NOINSTR void covb_plat_zero(uint64_t *words, uint64_t nr_words)
-{
-#if defined(COVB_SANITIZE_THREAD)
-	for (uint64_t i = 0; i < nr_words; i++)
-		covb_store(&words[i], 0);
-#else
-	memset(words, 0, nr_words * sizeof(*words));
-#endif
 }
 
 #endif
