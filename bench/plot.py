@@ -14,6 +14,7 @@ import sys
 from summary import place
 
 OURS, OTHER, RANGE, TARGET = "#1f5fa8", "#b8c4d0", "#333333", "#c62828"
+MOST_LINES = 8  # of a series that has two places only; above, bars can be told apart better
 LINES = ["#1f5fa8", "#d9822b", "#4a9b5d", "#8e5ba6", "#c04f6a", "#6b6b6b", "#37a3b8", "#a88a1f"]
 WIDE_RANGE = 60
 UNITS = [(1e9, "s"), (1e6, "ms"), (1e3, "us"), (1, "ns")]
@@ -61,7 +62,7 @@ def limits(line):
     for target in line.get("targets", []):
         if target["unit"] == "ns":
             yield target["limit"]
-        elif target.get("figure"):
+        elif target["unit"] == "x" and target.get("figure"):
             yield figure_of(line) / target["figure"] * target["limit"]
 
 
@@ -174,7 +175,8 @@ def main():
             if "median_ns" in line:
                 benches.setdefault(line["bench"], []).append(line)
     for bench, lines in benches.items():
-        draw = draw_lines if "x" in lines[0] and len({line["x"] for line in lines}) > 1 else draw_bars
+        nr_places, nr_lines = len({line.get("x") for line in lines}), len({line["variant"] for line in lines})
+        draw = draw_lines if nr_places > 2 or (nr_places == 2 and nr_lines <= MOST_LINES) else draw_bars
         script = draw(bench, lines, f"{sys.argv[2]}/{bench}.svg")
         done = subprocess.run(["gnuplot"], input="\n".join(script) + "\n", text=True, capture_output=True, check=False)
         if done.returncode:

@@ -30,9 +30,12 @@ def name_of(line):
 def number(value, unit):
     if value is None:
         return "-"
-    if unit == "ns" and value >= 10000:
-        value, unit = value / 1000, "us"
-    return f"{value:.2f}x" if unit == "x" else f"{value:.4g} {unit}"
+    if unit == "x":
+        return f"{value:.2f}x"
+    for factor, name in ((1e9, "s"), (1e6, "ms"), (1e3, "us")) if unit == "ns" else ():
+        if value >= 10 * factor or (value >= factor and factor == 1e9):
+            return f"{value / factor:.4g} {name}"
+    return f"{value:.4g} {unit}"
 
 
 def against(line, target):
