@@ -195,6 +195,7 @@ struct covb_engine {
 	struct covb_handle_table *handles;     /* acquire, release */
 	uint32_t epoch;			      /* unique per process: last given out */
 	uint32_t nr_sites;		      /* of all images */
+	uint32_t owner_hint;		      /* where the search for a free owner slot begins */
 };
 
 extern COVBUF_HIDDEN struct covb_engine covb_engine;

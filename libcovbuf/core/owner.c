@@ -42,11 +42,19 @@ static bool is_ours(const struct covbuf_owner *owner)
 	return ((uint32_t)(owner->state >> 8) & 0xffff) == covb_engine.proc && (covb_plat_alive() || !covb_attached());
 }
 
+/* From where the last search ended, or a slot came back below it; then those before it, which others may have left. */
 static struct covbuf_owner *claim_owner_slot(void)
 {
-	for (uint32_t i = 0; i < covb_engine.nr_owners; i++) {
-		struct covbuf_owner_slot *slot = &covb_engine.owner_slots[i];
-		uint64_t seen = covb_load(&slot->state);
+	uint32_t i = covb_load(&covb_engine.owner_hint);
+
+	for (uint32_t n = 0; n < covb_engine.nr_owners; n++, i++) {
+		struct covbuf_owner_slot *slot;
+		uint64_t seen;
+
+		if (i >= covb_engine.nr_owners)
+			i = 0;
+		slot = &covb_engine.owner_slots[i];
+		seen = covb_load(&slot->state);
 
 		if ((seen & 0xff) != COVBUF_OWNER_NONE)
 			continue;
@@ -62,6 +70,7 @@ static struct covbuf_owner *claim_owner_slot(void)
 			}
 			covb_store(&owner->state,
 				   OWNER_STATE((seen >> 24) + 1, covb_engine.proc, COVBUF_OWNER_LIVE));
+			covb_store(&covb_engine.owner_hint, i + 1);
 			return owner;
 		}
 	}
@@ -78,8 +87,12 @@ static void retire(struct covb_rcu_head *head)
 		(struct covbuf_owner *)((char *)head - offsetof(struct covbuf_owner, rcu));
 	uint64_t seen = owner->state;
 
-	if (is_ours(owner))
-		covb_cas_release(&owner->slot->state, &seen, (seen & ~0xffull) | COVBUF_OWNER_NONE);
+	if (!is_ours(owner) ||
+	    !covb_cas_release(&owner->slot->state, &seen, (seen & ~0xffull) | COVBUF_OWNER_NONE))
+		return;
+	/* without the lock: a hint, and any is safe */
+	if (owner->index < covb_load(&covb_engine.owner_hint))
+		covb_store(&covb_engine.owner_hint, owner->index);
 }
 
 static void describe(struct covbuf_owner *owner, const struct covbuf_owner_options *options)
