@@ -3,7 +3,7 @@
  * Ways to leave a program on which no destructor runs: inline counters are recorded first.
  *
  * These stand before the C library's in the search order, so they are for programs that are linked
- * dynamically; a call within the C library does not pass here (abort() from assert() does not). The
+ * dynamically (in a static one abort() is the C library's own, or traps); a call within the C library does not pass here (abort() from assert() does not). The
  * program itself must have counters: those of its libraries alone are not enough to look here. A
  * vfork child that execs records its parent's counters, in its parent's name, which is right: it is
  * its parent until then.
@@ -20,7 +20,8 @@
 
 #include "images.h"
 
-#define EXIT_HOOK COVBUF_PUBLIC COVBUF_NOINSTR
+/* weak: a static program may need the C library's object of one of these for the sake of another function in it */
+#define EXIT_HOOK COVBUF_PUBLIC COVBUF_NOINSTR __attribute__((weak))
 
 extern char **environ;
 
