@@ -153,6 +153,7 @@ int main(int argc, char **argv)
 		{ .name = "empty callback", PROGRAM("empty", NULL, CLANG), .against = NONE },
 		{ .name = "covbuf, all in order, called", PROGRAM("covbuf", NULL, CLANG), .against = NONE },
 		{ .name = "covbuf, all in order, LTO", PROGRAM("lto-covbuf", NULL, LLD), .against = NONE },
+		{ .name = "covbuf, all in order, LTO, no unique mode", PROGRAM("lto-trace", NULL, LLD), .against = NONE },
 		{ .name = "covbuf, unique per process, LTO", PROGRAM("lto-unique", NULL, LLD), .against = NONE },
 		{ .name = "covbuf, unique per context, LTO", PROGRAM("lto-unique-context", NULL, LLD), .against = NONE },
 		{ .name = "covbuf, not collecting here, LTO", PROGRAM("lto-idle", NULL, LLD), .against = NONE },

@@ -13,10 +13,15 @@
 #define RECORD(number)
 #endif
 
+/*
+ * What is counted has to be in memory here. Not volatile: to gcc that might not return, which is another edge to count.
+ */
+#define HERE() __asm__("" : "+r"(mask) : : "memory")
+
 #define SITE(number)                                                                                       \
 	if (mask & 1u << (number)) {                                                                       \
 		RECORD(number);                                                                            \
-		__asm__ volatile("" : "+r"(mask) : : "memory");                                            \
+		HERE();                                                                                    \
 	}
 
 void event_visit(uint64_t nr_rounds, uint32_t mask)
@@ -24,6 +29,6 @@ void event_visit(uint64_t nr_rounds, uint32_t mask)
 	do {
 		SITE(0) SITE(1) SITE(2) SITE(3) SITE(4) SITE(5) SITE(6)
 		RECORD(7);
-		__asm__ volatile("" : "+r"(mask) : : "memory");
+		HERE();
 	} while (--nr_rounds);
 }
