@@ -128,6 +128,7 @@ struct tally {
 	uint64_t made, collected, lost, busy_ns; /* lost: counted */
 };
 
+static uint32_t nr_free; /* areas, when none is in use */
 static uint64_t lost_before[BENCH_MAX_THREADS];
 static uint64_t lost_now[BENCH_MAX_THREADS];
 
@@ -158,22 +159,22 @@ static void begin_counting(const struct bench_variant *variant, uint32_t thread)
 	lost_before[thread] = lost_now[thread] = lost_here();
 }
 
-static void wait_until_empty(const struct tally *tally)
+static bool all_is_collected(uint32_t mode)
 {
-	uint64_t seen = ~0ull;
-
-	/* twice the same, and a pause between: all that was queued has been read */
-	while (covb_load(&collector->nr_records) != seen) {
-		seen = covb_load(&collector->nr_records);
-		usleep(tally->mode == COLLECTOR_KCOV ? 500 : 2000);
-	}
+	if (mode == COLLECTOR_COVBUF)
+		return covbuf_segment_free_areas(covbuf_attached_segment(), 0) == nr_free;
+	for (uint32_t i = 0; i < scaling_nr_cores; i++)
+		if (covb_load_acquire(&scaling_kcovs[i].area[0]))
+			return false;
+	return true;
 }
 
 static void end_collecting(const struct bench_variant *variant)
 {
 	struct tally *tally = (struct tally *)(uintptr_t)variant->arg;
 
-	wait_until_empty(tally);
+	while (!all_is_collected(tally->mode))
+		usleep(200);
 	ask(COLLECTOR_SLEEPS);
 	tally->made += variant->nr_threads * variant->nr_ops * NR_RECORDS;
 	tally->collected += collector->nr_records;
@@ -267,6 +268,7 @@ void scale_collect(void)
 	for (uint32_t i = 0; i < scaling_nr_cores; i++)
 		bench_must(covbuf_collect(scaling_owners[i], bench_drop, NULL), "covbuf_collect");
 	collector = scaling_memory(sizeof(*collector));
+	nr_free = covbuf_segment_free_areas(covbuf_attached_segment(), 0);
 	pid = start_collector();
 	bench_run_with(&bench, tell);
 	ask(COLLECTOR_QUITS);
