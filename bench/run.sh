@@ -213,6 +213,7 @@ run_one() { # NAME[:BENCH,BENCH...]
 if ! command -v python3 > /dev/null; then
 	:
 elif command -v gnuplot > /dev/null; then
+	rm -f "$results"/*.svg
 	"$here/plot.py" "$json" "$results"
 else
 	echo "$me: no plots: gnuplot is not there (Debian: gnuplot-nox)"
