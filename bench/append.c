@@ -39,7 +39,8 @@ static void clear_plain(const struct bench_variant *variant)
 	const enum kcov_mode *mode = variant->arg;
 
 	memset(plain, 0, sizeof(plain));
-	kcov_task.now = (struct kcov_state){ .mode = mode ? *mode : KCOV_PC, .nr_words = NR_RECORDS + 1, .area = plain };
+	kcov_task.now = (struct kcov_state){ .mode = mode ? *mode : KCOV_PC, .nr_words = NR_RECORDS + 1,
+					      .area = plain };
 }
 
 /* Eight records in a loop: with a, the area in a register, and n. */
@@ -81,7 +82,8 @@ PASS(pass_kcov, NR_RECORDS, kcov_append_pc(HERE()); BENCH_BARRIER();)
 PASS(pass_kcov_cmp, NR_CMP, kcov_append_cmp(COVBUF_CMP_SIZE(2), i, i + 1, HERE()); BENCH_BARRIER();)
 
 static uint8_t counters[8];
-PASS(pass_counter, NR_FILTERED, covb_store(&counters[i & 7], (uint8_t)(covb_load(&counters[i & 7]) + 1)); BENCH_BARRIER();)
+PASS(pass_counter, NR_FILTERED, covb_store(&counters[i & 7], (uint8_t)(covb_load(&counters[i & 7]) + 1));
+     BENCH_BARRIER();)
 
 /* ---- ours ------------------------------------------------------------------------------------ */
 
@@ -156,7 +158,8 @@ int main(int argc, char **argv)
 		  .against = "covbuf_trace_pc()", .target_ratio = 1.2 },
 		{ .name = "covbuf_trace_cmp()", .pass = pass_cmp, PUSHED(cmp_owner), .against = "covbuf_trace_pc()",
 		  .target_ratio = 1.85, .reference_ratio = 1.57 },
-		{ .name = "KCOV's sequence, comparison", .pass = pass_kcov_cmp, .prepare = clear_plain, .arg = &kcov_cmp,
+		{ .name = "KCOV's sequence, comparison", .pass = pass_kcov_cmp, .prepare = clear_plain,
+		  .arg = &kcov_cmp,
 		  .against = "covbuf_trace_cmp()" },
 	};
 	struct bench_variant filtered[] = {

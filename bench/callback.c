@@ -21,7 +21,8 @@ void bench_callback_kcov(void);
 
 #define EIGHT(...) __VA_ARGS__ __VA_ARGS__ __VA_ARGS__ __VA_ARGS__ __VA_ARGS__ __VA_ARGS__ __VA_ARGS__ __VA_ARGS__
 #define PASS(name, ...)                                                                            \
-	static __attribute__((noinline, aligned(64))) uint64_t name(const struct bench_variant *variant, uint32_t thread)  \
+	static __attribute__((noinline, aligned(64))) uint64_t name(const struct bench_variant *variant,   \
+								    uint32_t thread)                       \
 	{                                                                                          \
 		(void)variant;                                                                     \
 		(void)thread;                                                                      \

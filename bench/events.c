@@ -2,13 +2,14 @@
 /*
  * What does a loop of eight places cost, for each of them, when it is instrumented for one thing or another?
  *
- * Each variant is a program of its own (peers/): the same loop, compiled with the peer's flags by the peer's compiler, and
- * its runtime linked as one does. They are all started at once and asked for passes in turn, on one core, so that they share
- * what happens to the machine. The loop's own cost is in each figure; what is not instrumented, by the same compiler, is the
- * baseline. A loop as small as this is kept in the processor's front end whole: programs are what counts (programs/).
+ * Each variant is a program of its own (peers/): the same loop, compiled with the peer's flags by the peer's
+ * compiler, and its runtime linked as one does. They are all started at once and asked for passes in turn, on one
+ * core, so that they share what happens to the machine. The loop's own cost is in each figure; what is not
+ * instrumented, by the same compiler, is the baseline. A loop as small as this is kept in the processor's front
+ * end whole: programs are what counts (programs/).
  *
- * What a peer does for a place, and keeps, differs: counters count, guards remember that it was reached, records tell the
- * order too.
+ * What a peer does for a place, and keeps, differs: counters count, guards remember that it was reached, records
+ * tell the order too.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -153,9 +154,11 @@ int main(int argc, char **argv)
 		{ .name = "empty callback", PROGRAM("empty", NULL, CLANG), .against = NONE },
 		{ .name = "covbuf, all in order, called", PROGRAM("covbuf", NULL, CLANG), .against = NONE },
 		{ .name = "covbuf, all in order, LTO", PROGRAM("lto-covbuf", NULL, LLD), .against = NONE },
-		{ .name = "covbuf, all in order, LTO, no unique mode", PROGRAM("lto-trace", NULL, LLD), .against = NONE },
+		{ .name = "covbuf, all in order, LTO, no unique mode", PROGRAM("lto-trace", NULL, LLD),
+		  .against = NONE },
 		{ .name = "covbuf, unique per process, LTO", PROGRAM("lto-unique", NULL, LLD), .against = NONE },
-		{ .name = "covbuf, unique per context, LTO", PROGRAM("lto-unique-context", NULL, LLD), .against = NONE },
+		{ .name = "covbuf, unique per context, LTO", PROGRAM("lto-unique-context", NULL, LLD),
+		  .against = NONE },
 		{ .name = "covbuf, not collecting here, LTO", PROGRAM("lto-idle", NULL, LLD), .against = NONE },
 		{ .name = "KCOV's sequence, called", PROGRAM("kcov", NULL, CLANG), .against = NONE },
 		{ .name = "compiler-rt's guards, coverage=1",
@@ -166,7 +169,8 @@ int main(int argc, char **argv)
 		{ .name = "inline 8-bit counters", PROGRAM("counters", NULL, CLANG), .against = NONE },
 		{ .name = "inline flags", PROGRAM("flags", NULL, CLANG), .against = NONE },
 		{ .name = "AFL++ PCGUARD", PROGRAM("afl", NULL, "afl++"), .against = NONE },
-		{ .name = "clang's profile", PROGRAM("profile", "LLVM_PROFILE_FILE=/dev/null", CLANG_RT), .against = NONE },
+		{ .name = "clang's profile", PROGRAM("profile", "LLVM_PROFILE_FILE=/dev/null", CLANG_RT),
+		  .against = NONE },
 		{ .name = "clang's profile, atomic",
 		  PROGRAM("profile-atomic", "LLVM_PROFILE_FILE=/dev/null", CLANG_RT), .against = NONE },
 		{ .name = NONE_GCC, PROGRAM("none-gcc", NULL, "gcc") },

@@ -33,7 +33,8 @@ static __attribute__((noinline, aligned(64))) void floor_give(uint32_t thread)
 	covb_cas_release(&floor_words[thread].word, &held, 0);
 }
 
-static __attribute__((noinline, aligned(64))) uint64_t floor_pass_swaps(const struct bench_variant *variant, uint32_t thread)
+static __attribute__((noinline, aligned(64))) uint64_t floor_pass_swaps(const struct bench_variant *variant,
+									uint32_t thread)
 {
 	for (uint64_t i = 0; i < variant->nr_ops; i++)
 		if (floor_take(thread))

@@ -128,7 +128,8 @@ static void measure(uint32_t size, uint32_t nr_handles, const char *name, double
 		  .target_ns = target_ns, .targets = { { .ratio = 0.25, .against = TABLE } } },
 		{ .name = OURS, .pass = pass_covbuf, .prepare_thread = warm, .arg = &quiet, .nr_ops = NR_LOOKUPS,
 		  .nr_threads = 2 },
-		{ .name = OURS UPDATES, .pass = pass_covbuf, .prepare_thread = warm, .arg = &updated, .nr_ops = NR_LOOKUPS,
+		{ .name = OURS UPDATES, .pass = pass_covbuf, .prepare_thread = warm, .arg = &updated,
+		  .nr_ops = NR_LOOKUPS,
 		  .nr_threads = 2, .against = OURS },
 	};
 	char names[NR_PEERS][64];
@@ -138,8 +139,9 @@ static void measure(uint32_t size, uint32_t nr_handles, const char *name, double
 
 	for (uint32_t p = 0; p < NR_PEERS; p++) {
 		const struct handle_peer *peer = peers[p];
-		struct bench_variant variant = { .name = peer->name, .pass = peer->pass, .prepare_thread = warm, .arg = &quiet,
-						 .nr_ops = lookups_of(peer, nr_handles), .missing = peer->missing,
+		struct bench_variant variant = { .name = peer->name, .pass = peer->pass, .prepare_thread = warm,
+						 .arg = &quiet, .nr_ops = lookups_of(peer, nr_handles),
+						 .missing = peer->missing,
 						 .against = OURS, .reference_ratio = peer->reference[size] };
 
 		*to++ = variant;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Peers with a spinlock: KCOV's 16 lists, and as many lists as there are keys, twice; and what no structure can beat. */
+/* Peers with a spinlock: KCOV's 16 lists, and twice as many lists as there are keys; and what nothing can beat. */
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -136,7 +136,8 @@ static __attribute__((noinline)) void *find_in_array(uint64_t key)
 HANDLE_PASS(array, find_in_array, (void), , , )
 
 const struct handle_peer handle_array = {
-	.name = "an array, nothing compared", .pass = pass_array, .add = add_to_array, .fit = fit_array, .no_updates = true
+	.name = "an array, nothing compared", .pass = pass_array, .add = add_to_array, .fit = fit_array,
+	.no_updates = true
 };
 const struct handle_peer handle_kcov = {
 	.name = "16 lists, spinlock (KCOV)", .pass = pass_kcov, .add = add_kcov, .reference = { 3.0, 39, 7200 }

@@ -77,8 +77,8 @@ void kcov_area_give(uint64_t *area, uint32_t nr_words)
 
 void kcov_init(struct kcov *kcov, enum kcov_mode mode, uint64_t *area, uint64_t nr_words, uint32_t remote_words)
 {
-	*kcov = (struct kcov){ .refs = 1, .mode = mode, .remote = true, .remote_words = remote_words, .nr_words = nr_words,
-			       .area = area };
+	*kcov = (struct kcov){ .refs = 1, .mode = mode, .remote = true, .remote_words = remote_words,
+			       .nr_words = nr_words, .area = area };
 	pthread_spin_init(&kcov->lock, PTHREAD_PROCESS_SHARED);
 }
 

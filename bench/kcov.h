@@ -98,7 +98,8 @@ static inline __attribute__((always_inline)) void kcov_append_pc(uint64_t pc)
 	}
 }
 
-static inline __attribute__((always_inline)) void kcov_append_cmp(uint64_t type, uint64_t arg1, uint64_t arg2, uint64_t pc)
+static inline __attribute__((always_inline)) void kcov_append_cmp(uint64_t type, uint64_t arg1, uint64_t arg2,
+								     uint64_t pc)
 {
 	uint64_t *area, n, at;
 

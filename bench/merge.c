@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What does merging an area into a KCOV owner's single area cost, beside copying as many bytes, and beside KCOV's own move?
+ * What does merging an area into a KCOV owner's single area cost, beside copying as many bytes, and beside KCOV's
+ * own move?
  *
- * A pass fills an area and copies it; only the copying is timed, and the records have just been written by the same core. Of
- * ours that is the pop. The pop also leaves the area zeroed, which no copy does; "memcpy, memset" does. Each does it twice
- * in a row, and the second is the sample: what it writes to is in the caches as far as it fits.
+ * A pass fills an area and copies it; only the copying is timed, and the records have just been written by the
+ * same core. Of ours that is the pop. The pop also leaves the area zeroed, which no copy does; "memcpy, memset"
+ * does. Each does it twice in a row, and the second is the sample: what it writes to is in the caches as far as it
+ * fits.
  *
- * Areas are whole pages and a count stands before the merged records, so the destination is one word off the source's place
- * in its page. Large copies depend on such places: half a page apart is another figure.
+ * Areas are whole pages and a count stands before the merged records, so the destination is one word off the
+ * source's place in its page. Large copies depend on such places: half a page apart is another figure.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -140,7 +142,8 @@ static void open_merged(struct merged *merged, uint32_t area_class, uint32_t mod
 
 	bench_must(covbuf_owner_create(&options, &merged->owner), "covbuf_owner_create");
 	bench_must(covbuf_remote_enable(merged->owner, &handle, 1, 0), "covbuf_remote_enable");
-	bench_must(covbuf_owner_target(merged->owner, &merged->target, &merged->nr_target_words), "covbuf_owner_target");
+	bench_must(covbuf_owner_target(merged->owner, &merged->target, &merged->nr_target_words),
+		   "covbuf_owner_target");
 }
 
 static void close_merged(struct merged *merged)

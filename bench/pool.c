@@ -76,12 +76,15 @@ static struct bench_variant *add(struct bench_variant *to, const struct pool_pee
 
 int main(int argc, char **argv)
 {
-	static const struct pool_peer *const peers[] = { floors, pool_lists, pool_libraries, pool_dpdk, pool_allocators };
+	static const struct pool_peer *const peers[] = {
+		floors, pool_lists, pool_libraries, pool_dpdk, pool_allocators,
+	};
 	struct bench_variant variants[NR_VARIANTS] = {
 		{ .name = OURS, .pass = pass_covbuf, .nr_ops = NR_PAIRS, .target_ns = 5,
 		  .targets = { { .ratio = 1.0, .against = DPDK_CACHED }, { .ratio = 1.1, .against = FLOOR_SWAPS } } },
 		{ .name = OURS, .pass = pass_covbuf, .nr_ops = NR_PAIRS, .nr_threads = 2,
-		  .targets = { { .ratio = 1.1, .against = OURS, .threads = 1 }, { .ratio = 1.0, .against = DPDK_CACHED } } },
+		  .targets = { { .ratio = 1.1, .against = OURS, .threads = 1 },
+			       { .ratio = 1.0, .against = DPDK_CACHED } } },
 	};
 	struct bench_variant *end = variants + 2;
 	struct bench bench = { .name = "pool", .unit = "pair, per thread", .variants = variants,

@@ -102,6 +102,8 @@ POOL_CALLED void cached_give(void *area)
 }
 POOL_PASS_FROM(cached, cached_take, cached_give, register_thread())
 #define DPDK(pass) pass, NULL, set_up, NULL
+#elif defined(BENCH_STATIC)
+#define DPDK(pass) NULL, NULL, NULL, "a static build does without DPDK"
 #else
 #define DPDK(pass) NULL, NULL, NULL, "package libdpdk-dev is not installed"
 #endif

@@ -201,7 +201,8 @@ static __attribute__((noinline, aligned(64))) uint64_t pass_mark(const struct be
 }
 
 static const struct section_work empty = { 0 }, empty_shared = { .shared = true };
-static const struct section_work filled = { .nr_records = 32 }, filled_collected = { .nr_records = 32, .collected = true };
+static const struct section_work filled = { .nr_records = 32 };
+static const struct section_work filled_collected = { .nr_records = 32, .collected = true };
 static const struct section_work filled_shared = { .nr_records = 32, .shared = true };
 
 #define OURS "start, stop"
@@ -215,17 +216,21 @@ int main(int argc, char **argv)
 		{ .name = OURS, .pass = pass_covbuf, .arg = &empty, .nr_ops = NR_EMPTY, .target_ns = 9,
 		  .targets = { { .ratio = 1 / 3.0, .against = KCOV }, { .ratio = 1.8, .against = FLOOR_SWAPS } } },
 		{ .name = OURS, .pass = pass_covbuf, .arg = &empty, .nr_ops = NR_EMPTY, .nr_threads = 2,
-		  .targets = { { .ratio = 1 / 20.0, .against = KCOV }, { .ratio = 1.1, .against = OURS, .threads = 1 } } },
+		  .targets = { { .ratio = 1 / 20.0, .against = KCOV },
+			       { .ratio = 1.1, .against = OURS, .threads = 1 } } },
 		{ .name = FLOOR_SWAPS, .pass = floor_pass_swaps, .nr_ops = NR_EMPTY, .against = OURS },
-		{ .name = "no synchronisation", .pass = pass_limit, .prepare = empty_kcov, .arg = &empty, .nr_ops = NR_EMPTY,
+		{ .name = "no synchronisation", .pass = pass_limit, .prepare = empty_kcov, .arg = &empty,
+		  .nr_ops = NR_EMPTY,
 		  .against = OURS, .reference_ratio = 0.63 },
 		{ .name = KCOV, .pass = pass_kcov, .prepare = empty_kcov, .arg = &empty, .nr_ops = NR_EMPTY,
 		  .against = OURS, .reference_ratio = 3.8 },
 		{ .name = KCOV, .pass = pass_kcov, .prepare = empty_kcov, .arg = &empty, .nr_ops = NR_EMPTY,
 		  .nr_threads = 2, .against = OURS, .reference_ratio = 30 },
-		{ .name = KCOV ", softirq", .pass = pass_softirq, .prepare = empty_kcov, .prepare_thread = prepare_softirq,
+		{ .name = KCOV ", softirq", .pass = pass_softirq, .prepare = empty_kcov,
+		  .prepare_thread = prepare_softirq,
 		  .arg = &empty, .nr_ops = NR_EMPTY, .against = OURS },
-		{ .name = KCOV ", softirq", .pass = pass_softirq, .prepare = empty_kcov, .prepare_thread = prepare_softirq,
+		{ .name = KCOV ", softirq", .pass = pass_softirq, .prepare = empty_kcov,
+		  .prepare_thread = prepare_softirq,
 		  .arg = &empty, .nr_ops = NR_EMPTY, .nr_threads = 2, .against = OURS },
 		{ .name = "push, pop", .pass = pass_push, .nr_ops = NR_EMPTY, .target_ns = 6,
 		  .targets = { { .ratio = 1.2, .against = FLOOR_SWAPS } } },
@@ -235,7 +240,8 @@ int main(int argc, char **argv)
 		{ .name = OURS, .pass = pass_covbuf, .arg = &empty_shared, .nr_ops = NR_EMPTY, .nr_threads = 2 },
 		{ .name = KCOV, .pass = pass_kcov, .prepare = empty_kcov, .arg = &empty_shared, .nr_ops = NR_EMPTY,
 		  .nr_threads = 2, .against = OURS },
-		{ .name = OURS_32, .pass = pass_covbuf, .clear_up = collect_all, .arg = &filled_shared, .nr_ops = NR_FILLED,
+		{ .name = OURS_32, .pass = pass_covbuf, .clear_up = collect_all, .arg = &filled_shared,
+		  .nr_ops = NR_FILLED,
 		  .nr_threads = 2 },
 		{ .name = KCOV ", 32 records", .pass = pass_kcov, .prepare = empty_kcov, .arg = &filled_shared,
 		  .nr_ops = NR_FILLED, .nr_threads = 2, .against = OURS_32 },
@@ -244,7 +250,8 @@ int main(int argc, char **argv)
 		{ .name = OURS_32, .pass = pass_covbuf, .clear_up = collect_all, .arg = &filled, .nr_ops = NR_FILLED },
 		{ .name = OURS_32, .pass = pass_covbuf, .clear_up = collect_all, .arg = &filled, .nr_ops = NR_FILLED,
 		  .nr_threads = 2 },
-		{ .name = COLLECTED, .pass = pass_covbuf, .arg = &filled_collected, .nr_ops = NR_FILLED, .against = OURS_32 },
+		{ .name = COLLECTED, .pass = pass_covbuf, .arg = &filled_collected, .nr_ops = NR_FILLED,
+		  .against = OURS_32 },
 		{ .name = "no synchronisation", .pass = pass_limit, .prepare = empty_kcov, .arg = &filled,
 		  .nr_ops = NR_FILLED, .against = OURS_32 },
 		{ .name = KCOV, .pass = pass_kcov, .prepare = empty_kcov, .arg = &filled, .nr_ops = NR_FILLED,

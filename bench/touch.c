@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What does it cost to have an area that can be recorded into, up to its first record: out of the pool, where it is mapped and
- * populated, or made anew?
+ * What does it cost to have an area that can be recorded into, up to its first record: out of the pool, where it
+ * is mapped and populated, or made anew?
  *
- * Of the pool's areas several are taken in a row, each with its first record, and given back untimed: the words of each come
- * from memory, or from a cache that is far away, as they do for a section. What is made anew is mapped, touched in each page
- * and unmapped: without that the first pass of records would pay for the pages.
+ * Of the pool's areas several are taken in a row, each with its first record, and given back untimed: the words of
+ * each come from memory, or from a cache that is far away, as they do for a section. What is made anew is mapped,
+ * touched in each page and unmapped: without that the first pass of records would pay for the pages.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -130,7 +130,8 @@ static void open_warm(struct touched *touched)
 {
 	touched->fd = memfd_create("warm", MFD_CLOEXEC);
 	bench_must(touched->fd < 0 || ftruncate(touched->fd, (off_t)touched->nr_bytes) ? -errno : 0, "memfd_create");
-	touched->warm = mmap(NULL, touched->nr_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, touched->fd, 0);
+	touched->warm = mmap(NULL, touched->nr_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+			     touched->fd, 0);
 	bench_must(touched->warm == MAP_FAILED ? -errno : 0, "mmap");
 	touch(touched->warm, touched->nr_bytes);
 }

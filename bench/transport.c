@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * How long is a record on its way to a process that collects, and how many get there in a second: by an area that is
- * handed over, by a pipe, a socket, a message queue?
+ * How long is a record on its way to a process that collects, and how many get there in a second: by an area that
+ * is handed over, by a pipe, a socket, a message queue?
  *
- * One child, on another core, receives by one way at a time, as it is asked to. The latency is from a clock's reading, which
- * is what is sent, to the reader's of the same clock; a receiver that sleeps has been asleep for a while. The throughput is
- * the time from the first record until the last one has been read and summed up, for each.
+ * One child, on another core, receives by one way at a time, as it is asked to. The latency is from a clock's
+ * reading, which is what is sent, to the reader's of the same clock; a receiver that sleeps has been asleep for a
+ * while. The throughput is the time from the first record until the last one has been read and summed up, for
+ * each.
  *
- * The floors of the latencies: a word that a spinning reader sees change, and a futex that a sleeping one is woken by.
+ * The floors of the latencies: a word that a spinning reader sees change, and a futex that a sleeping one is woken
+ * by.
  */
 #define _GNU_SOURCE
 #include <errno.h>

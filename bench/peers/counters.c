@@ -27,7 +27,7 @@ void event_prepare(void)
 		*counter = 0;
 }
 
-/* They wrap: what each has counted of a pass, modulo 256, is all that is known. EVENT_ROUNDS is the most that it can be. */
+/* They wrap: what each has counted of a pass, modulo 256, is all that is known. It is all rounds, or none. */
 uint64_t event_count(void)
 {
 	uint64_t nr_events = 0;

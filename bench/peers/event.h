@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A program for each way to learn which places were reached: one instrumented loop, the same for all, and the runtime that
- * belongs to the instrumentation, linked as one does. ../events.c starts them and asks each for passes in turn.
+ * A program for each way to learn which places were reached: one instrumented loop, the same for all, and the
+ * runtime that belongs to the instrumentation, linked as one does. ../events.c starts them and asks each for
+ * passes in turn.
  *
  * On descriptor 0 comes the number of passes, on descriptor 1 go their times.
  */

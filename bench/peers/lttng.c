@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The session daemon that tracepoints need, one of this program's own: it starts the daemon with a folder of its own for
- * home, asks for a session whose buffers are overwritten (nothing is written to files), and then starts itself anew, since
- * a program looks for daemons before its main().
+ * The session daemon that tracepoints need, one of this program's own: it starts the daemon with a folder of its
+ * own for home, asks for a session whose buffers are overwritten (nothing is written to files), and then starts
+ * itself anew, since a program looks for daemons before its main().
  *
- * Root's daemons use one folder for the whole system, so root becomes nobody first. What is started here has no real-time
- * priority, if this program has one: its threads would wait for each other on one core for ever.
+ * Root's daemons use one folder for the whole system, so root becomes nobody first. What is started here has no
+ * real-time priority, if this program has one: its threads would wait for each other on one core for ever.
  */
 #define _GNU_SOURCE
 #define LTTNG_UST_TRACEPOINT_CREATE_PROBES

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The instrumented part of every program here: a loop that visits EVENT_SITES places, compiled with the peer's flags.
+ * The instrumented part of every program here: a loop that visits EVENT_SITES places, compiled with the peer's
+ * flags.
  *
- * Seven conditions hold and one jump goes back, which is eight edges that a compiler has to count each time round. What it
- * counts lies in memory at each of them, as it would in a program whose loop is not this small.
+ * Seven conditions hold and one jump goes back, which is eight edges that a compiler has to count each time round.
+ * What it counts lies in memory at each of them, as it would in a program whose loop is not this small.
  */
 #include "event.h"
 
