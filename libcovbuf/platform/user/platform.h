@@ -17,14 +17,12 @@ struct covb_rcu_head {
 	void (*fn)(struct covb_rcu_head *head);
 };
 
-/* A word on a page that the kernel wipes in a fork child (MADV_WIPEONFORK): 1 while this is the process that attached. */
+/* A word on a page that the kernel wipes in a fork child (MADV_WIPEONFORK): 1 while this is the process that attached. Before that, a word that is 0. */
 extern COVBUF_HIDDEN uint32_t *covb_alive_word;
 
 COVBUF_INLINE COVBUF_NOINSTR bool covb_plat_alive(void)
 {
-	const uint32_t *word = covb_load(&covb_alive_word);
-
-	return word && covb_load(word);
+	return covb_load(covb_load(&covb_alive_word));
 }
 
 COVBUF_INLINE COVBUF_NOINSTR struct covbuf_context *covb_plat_context(void)
