@@ -43,8 +43,10 @@
 /* Loads before it are done before loads and stores after it: lwsync on POWER, nothing on x86. */
 #define covb_rmb() __atomic_thread_fence(__ATOMIC_ACQUIRE)
 
-/* Full fence: hwsync on POWER, a locked instruction on x86. */
+/* Full fence: hwsync on POWER; on x86 a locked instruction, see there. */
+#if !defined(__x86_64__)
 #define covb_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#endif
 
 /* The same, with nothing between it and an atomic read-modify-write but accesses of this thread's own. */
 #if defined(__x86_64__)
