@@ -46,13 +46,17 @@ COVB_COLD void append_text_site(struct covbuf_context *ctx, uint64_t *slot, uint
 /* The slot was not free. If the context was unborn it may be in unique mode now, and this was a site's first. */
 COVB_COLD __attribute__((cold)) void append_text_slow(uint64_t *slot, uint64_t pc)
 {
-	uint32_t site = 0;
-	uint32_t *mark = find_mark(pc, &site);
+	uint32_t epoch, site = 0;
+	uint32_t *mark;
 
+	if (!COVB_SLOW_PC(slot, pc))
+		return;
+	epoch = covb_load(&covbuf_context()->epoch);
+	if (COVBUF_LIKELY(epoch >= COVBUF_EPOCH_CONTEXT))
+		return;
+	mark = find_mark(pc, &site);
 	if (mark)
-		covb_append_pc_first_slow(slot, pc, mark);
-	else
-		COVB_SLOW_PC(slot, pc);
+		covb_store(mark, epoch);
 }
 #endif
 
