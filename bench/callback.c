@@ -11,6 +11,7 @@
 #include "kcov.h"
 
 #define NR_RECORDS 7936
+#define NR_RING 4096
 
 void __sanitizer_cov_trace_pc(void);
 void __sanitizer_cov_trace_pc_guard(uint32_t *guard);
@@ -33,7 +34,7 @@ void bench_callback_kcov(void);
 	}
 
 static uint64_t plain[NR_RECORDS + 1] __attribute__((aligned(4096)));
-static struct covbuf_owner *pc_owner, *unique_owner, *pushed;
+static struct covbuf_owner *pc_owner, *ring_owner, *unique_owner, *pushed;
 static covbuf_token token;
 static uint32_t guards[64] = { 1, 2, 3, 4, 5, 6, 7, 8 };
 static struct covbuf_image image = { .guards = guards, .guards_end = guards + 64 };
@@ -64,6 +65,24 @@ PASS(pass_kcov, bench_callback_kcov();)
 PASS(pass_pc, __sanitizer_cov_trace_pc();)
 PASS(pass_guard, __sanitizer_cov_trace_pc_guard(&guards[i & 7]);)
 
+static void push_full(const struct bench_variant *variant)
+{
+	push(variant);
+	pass_pc(variant, 0);
+	pass_pc(variant, 0);
+}
+
+/* As many as a ring has room for that nobody drains. */
+static __attribute__((noinline, aligned(64))) uint64_t pass_ring(const struct bench_variant *variant, uint32_t thread)
+{
+	(void)variant;
+	(void)thread;
+	for (uint32_t i = 0; i < NR_RING / 8; i++) {
+		EIGHT(__sanitizer_cov_trace_pc();)
+	}
+	return NR_RING;
+}
+
 #define EMPTY "empty callback"
 #define EMPTY_GUARD "empty callback, guard"
 #define PUSHED(who) .prepare = push, .clear_up = pop, .arg = &(who)
@@ -79,6 +98,9 @@ int main(int argc, char **argv)
 		{ .name = "trace-pc", .pass = pass_pc, PUSHED(pc_owner), .against = EMPTY,
 		  .target_ratio = 1.05, .reference_ratio = 1.00 },
 		{ .name = "trace-pc, shut", .pass = pass_pc, SHUT(EMPTY) },
+		{ .name = "trace-pc, full area", .pass = pass_pc, .prepare = push_full, .clear_up = pop, .arg = &pc_owner,
+		  SHUT(EMPTY) },
+		{ .name = "trace-pc, ring", .pass = pass_ring, PUSHED(ring_owner), .against = EMPTY },
 		{ .name = EMPTY_GUARD, .pass = pass_empty_guard },
 		{ .name = "trace-pc-guard", .pass = pass_guard, PUSHED(pc_owner), .against = EMPTY_GUARD,
 		  .target_ratio = 1.05 },
@@ -94,6 +116,7 @@ int main(int argc, char **argv)
 	bench_attach(64u << 20, 0, 8);
 	bench_must(covbuf_image_attach(&image, COVBUF_ABI), "covbuf_image_attach");
 	pc_owner = bench_remote_owner(COVBUF_MODE_PC, COVBUF_LINEAR, 0, BENCH_HANDLE(1));
+	ring_owner = bench_remote_owner(COVBUF_MODE_PC, COVBUF_RING, 0, BENCH_HANDLE(2));
 	unique_owner = bench_remote_owner(COVBUF_MODE_PC, COVBUF_LINEAR, COVBUF_OWNER_UNIQUE, BENCH_HANDLE(4));
 	bench_run(&bench);
 	return bench_finish();
