@@ -23,11 +23,11 @@ int covbuf_area_take(uint32_t area_class, uint64_t **words, uint64_t *nr_words, 
 	if (!frame)
 		return -ENOSPC;
 	/*
-	 * Full fence: partner is the one in covbuf_detach(), which looks for areas and contexts before it gives the
-	 * process's slot up. Either it sees what we have, or we see that it is off.
+	 * Full fence, that of the take: partner is the one in covbuf_detach(), which looks for areas and contexts
+	 * before it gives the process's slot up. Either it sees what we have, or we see that it is off.
 	 */
 	if (COVBUF_UNLIKELY(!covb_load(&ctx->priv))) {
-		covb_mb();
+		covb_mb_after_cas();
 		if (!covb_plat_alive()) {
 			covb_pool_give(ctx, frame);
 			return -ENOTCONN;
@@ -40,6 +40,7 @@ int covbuf_area_take(uint32_t area_class, uint64_t **words, uint64_t *nr_words, 
 	*words = frame->start;
 	*nr_words = covbuf_class_words(area_class);
 	*ticket = TICKET(frame->area, covb_load(&frame->flag));
+	covb_store(&frame->flag, 0); /* no section's: from here on the ticket alone says whose it is */
 	return 0;
 }
 
@@ -47,14 +48,10 @@ int covbuf_area_give(uint64_t ticket)
 {
 	uint64_t flag = COVBUF_FLAG(TICKET_GENERATION(ticket), covb_engine.proc, COVBUF_AREA_HELD);
 	uint32_t area = TICKET_AREA(ticket);
-	uint64_t mine = flag;
 
 	if (!covb_attached())
 		return -ENOTCONN;
 	if (area >= covb_engine.nr_areas_max || !covb_plat_alive())
-		return -ESTALE;
-	/* by whoever is first: the next holder's mark is not ours to take */
-	if (!covb_cas(&covb_engine.frames[area].flag, &mine, 0))
 		return -ESTALE;
 	if (!covb_flag_give(&covb_engine.areas[area], flag))
 		return -ESTALE;
