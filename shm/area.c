@@ -8,10 +8,12 @@
  */
 #include <errno.h>
 
+#include "core/line.h"
 #include "area.h"
 
-#define LINE_WORDS (COVBUF_LINE_BYTES / 8)
-#define PREFETCH_LINES 8
+/* How far ahead lines are fetched for writing: some that are on their way at any time, none that are gone again. */
+#define PREFETCH_WORDS 128
+#define PREFETCHED_WORDS 8 /* by one prefetch; more on POWER */
 
 bool covb_area_same(const struct covbuf_area *a, const struct covbuf_area *b)
 {
@@ -131,62 +133,73 @@ int covb_area_check(const struct covb_layout *layout, uint64_t size_bytes, struc
 	return 0;
 }
 
-#define BLOCK_WORDS 8
-
 /* Goes through the words; empty: slots since the last record that hold nothing. */
 struct progress {
 	uint64_t records, holes, empty, end;
 };
 
+static void see_records(struct progress *p, uint64_t nr, uint64_t end)
+{
+	p->records += nr;
+	p->holes += p->empty;
+	p->empty = 0;
+	p->end = end;
+}
+
 static void see_slot(struct progress *p, uint64_t word, uint64_t end)
 {
-	if (covb_is_record(word)) {
-		p->records++;
-		p->holes += p->empty;
-		p->empty = 0;
-		p->end = end;
-	} else if (!word) {
+	if (covb_is_record(word))
+		see_records(p, 1, end);
+	else if (!word)
 		p->empty++;
+}
+
+/* Not all of its slots are filled. */
+static void see_slots(struct progress *p, const struct covb_line *line, uint32_t record_words, uint64_t i)
+{
+	uint64_t word[COVB_LINE_WORDS];
+
+	if (!covb_line_any(line)) {
+		p->empty += COVB_LINE_WORDS / record_words;
+		return;
 	}
+	covb_line_store(word, line);
+	for (uint32_t j = record_words; j <= COVB_LINE_WORDS; j += record_words)
+		see_slot(p, word[j - 1], i + j);
 }
 
 /*
- * PC mode: eight slots. One load for each: what is decided is what is copied. Mostly all are records, or
- * nothing is there.
+ * As many whole lines as there are; returns their words. Each word is loaded once: what is decided is what is copied. A
+ * line that is read here is emptied soon. If it were fetched to be read only, its writer's processor would be asked for
+ * it twice.
  */
-static void see_block(struct progress *p, const uint64_t *words, uint64_t i, uint64_t *to)
+static uint64_t see_lines(struct progress *p, const uint64_t *words, uint64_t nr_words, uint32_t record_words,
+			  uint64_t *to)
 {
-	uint64_t word[BLOCK_WORDS], not_records = 0, any = 0;
+	uint64_t i = 0;
 
-#pragma GCC unroll 8
-	for (uint32_t j = 0; j < BLOCK_WORDS; j++) {
-		word[j] = covb_load(&words[i + j]);
-		any |= word[j];
-		not_records |= word[j] | (word[j] - 1); /* bit 63: it is set, or the word is 0 */
+	for (; i + COVB_LINE_WORDS <= nr_words; i += COVB_LINE_WORDS) {
+		struct covb_line line;
+
+		for (uint32_t j = 0; j < COVB_LINE_WORDS && i + PREFETCH_WORDS + j < nr_words; j += PREFETCHED_WORDS)
+			covb_prefetch_write(&words[i + PREFETCH_WORDS + j]);
+		line = covb_line_load(&words[i]);
 		if (to)
-			to[i + j] = word[j];
+			covb_line_store(&to[i], &line);
+		if (covb_line_full(&line, record_words))
+			see_records(p, COVB_LINE_WORDS / record_words, i + COVB_LINE_WORDS);
+		else
+			see_slots(p, &line, record_words, i);
 	}
-	if (!(not_records & COVBUF_NOT_A_RECORD)) {
-		p->records += BLOCK_WORDS;
-		p->holes += p->empty;
-		p->empty = 0;
-		p->end = i + BLOCK_WORDS;
-	} else if (!any) {
-		p->empty += BLOCK_WORDS;
-	} else {
-		for (uint32_t j = 0; j < BLOCK_WORDS; j++)
-			see_slot(p, word[j], i + j + 1);
-	}
+	return i;
 }
 
 void covb_scan_linear(const uint64_t *words, uint64_t nr_words, uint32_t mode, uint64_t *to, struct covb_scan *out)
 {
 	uint32_t record_words = covb_record_words(mode);
 	struct progress p = { 0 };
-	uint64_t i = 0;
+	uint64_t i = see_lines(&p, words, nr_words, record_words, to);
 
-	for (; record_words == 1 && i + BLOCK_WORDS <= nr_words; i += BLOCK_WORDS)
-		see_block(&p, words, i, to);
 	for (; i + record_words <= nr_words; i += record_words) {
 		uint64_t word = covb_load(&words[i + record_words - 1]);
 
@@ -213,37 +226,37 @@ void covb_scan_counted(const uint64_t *words, uint64_t nr_words, uint32_t mode, 
 	covb_scan_linear(words + 1, count * record_words, mode, to, out);
 }
 
-/*
- * Zero a line unless it is zero, so that pages which were never written stay untouched. The word that says that a
- * record is there goes first. The order is for whoever finds what the dead left: they die between two
- * instructions, and what is before is seen by who had their lock after them. The living are told by READING.
- */
-static void zero_line(uint64_t *line, uint32_t record_words)
-{
-	uint64_t any = 0;
-
-	for (unsigned int i = 0; i < LINE_WORDS; i++)
-		any |= covb_load(&line[i]);
-	if (!any)
-		return;
-	if (record_words > 1) {
-		for (unsigned int i = record_words - 1; i < LINE_WORDS; i += record_words)
-			covb_store(&line[i], 0);
-		covb_barrier();
-	}
-	for (unsigned int i = 0; i < LINE_WORDS; i++)
-		covb_store(&line[i], 0);
-}
-
+/* From the last to the first, as in pool.c: the first of them tells of all. */
 void covb_area_set_guard(uint64_t *words, uint64_t nr_words)
 {
-	for (uint64_t i = nr_words - COVBUF_GUARD_WORDS; i < nr_words; i++) {
-		if (covb_load(&words[i]) != COVBUF_GUARD_VALUE)
-			covb_store(&words[i], COVBUF_GUARD_VALUE);
+	uint64_t *guard = words + nr_words - COVBUF_GUARD_WORDS;
+
+	for (uint32_t i = COVBUF_GUARD_WORDS; i-- > 0;) {
+		if (covb_load(&guard[i]) != COVBUF_GUARD_VALUE)
+			covb_store(&guard[i], COVBUF_GUARD_VALUE);
 	}
 }
 
-/* Fetching the lines for writing ahead of time makes this 0.4 ns a word beside a running producer, not 4. */
+#define BLOCK_WORDS 256 /* stays in the nearest cache between being looked at and being zeroed */
+
+static uint64_t block_words(uint64_t left_words)
+{
+	return left_words < BLOCK_WORDS ? left_words : BLOCK_WORDS;
+}
+
+static bool holds_anything(const uint64_t *block, uint64_t nr_words)
+{
+	bool any = false;
+
+	for (uint64_t i = 0; i < nr_words; i += COVB_LINE_WORDS) {
+		const struct covb_line line = covb_line_load(&block[i]);
+
+		any |= covb_line_any(&line);
+	}
+	return any;
+}
+
+/* Pages that were never written stay untouched. */
 void covb_words_clean(uint64_t *words, uint64_t nr_words, uint32_t mode, uint32_t kind)
 {
 	uint32_t record_words = kind == COVBUF_COUNTED ? 1 : covb_record_words(mode);
@@ -252,12 +265,19 @@ void covb_words_clean(uint64_t *words, uint64_t nr_words, uint32_t mode, uint32_
 		covb_store(&words[0], 0);
 		covb_barrier();
 	}
-	for (uint64_t i = 0; i < nr_words - COVBUF_GUARD_WORDS; i += LINE_WORDS) {
-		if (i + PREFETCH_LINES * LINE_WORDS < nr_words)
-			covb_prefetch_write(&words[i + PREFETCH_LINES * LINE_WORDS]);
-		zero_line(&words[i], record_words);
+	for (uint64_t i = 0; i < nr_words - COVBUF_GUARD_WORDS; i += BLOCK_WORDS) {
+		uint64_t nr = block_words(nr_words - COVBUF_GUARD_WORDS - i);
+
+		if (holds_anything(&words[i], nr))
+			covb_words_zero(&words[i], nr, record_words);
 	}
 	covb_area_set_guard(words, nr_words);
+}
+
+void covb_words_clean_used(uint64_t *words, uint64_t nr_words, uint32_t mode)
+{
+	for (uint64_t i = 0; i < nr_words; i += BLOCK_WORDS)
+		covb_words_zero(&words[i], block_words(nr_words - i), covb_record_words(mode));
 }
 
 void covb_area_clean(const struct covbuf_segment *segment, uint32_t area)

@@ -53,4 +53,7 @@ void covb_scan_counted(const uint64_t *words, uint64_t nr_words, uint32_t mode, 
  */
 void covb_words_clean(uint64_t *words, uint64_t nr_words, uint32_t mode, uint32_t kind);
 
+/* The same of a linear area whose words behind nr_words are 0, and whose guard words are whole. */
+void covb_words_clean_used(uint64_t *words, uint64_t nr_words, uint32_t mode);
+
 #endif

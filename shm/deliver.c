@@ -6,6 +6,7 @@
  * Serves the collector. The area is the consumer's: its flag says READING, and nobody else moves it.
  */
 #include "core/flag.h"
+#include "core/line.h"
 #include "collector.h"
 
 int covb_drain_describe(const struct covb_drain *d, uint32_t i, uint64_t flag, struct covbuf_area *area)
@@ -30,6 +31,7 @@ int covb_drain_describe(const struct covb_drain *d, uint32_t i, uint64_t flag, s
 		.serial = covb_load(&entry->serial),
 		.token = covb_load(&entry->token),
 		.images = covb_load(&entry->images),
+		.filled_words = covb_load(&entry->filled_words),
 		.position = covb_load(&entry->position),
 		.claimed = covb_load(&entry->claimed),
 	};
@@ -84,10 +86,24 @@ int covb_drain_visit(struct covb_drain *d, const struct covbuf_area *area, const
 	return err;
 }
 
-/* Find the records. Returns where they are: in place, or in d->copy. */
-static const uint64_t *look_through(struct covb_drain *d, const struct covbuf_area *area, struct covb_scan *scan)
+static uint64_t *words_of(const struct covb_drain *d, const struct covbuf_area *area)
 {
-	const uint64_t *words = (const uint64_t *)(d->segment->base + area->offset_bytes);
+	return (uint64_t *)(d->segment->base + area->offset_bytes);
+}
+
+/* How many words of a linear area one has to look at, and to zero. 0: nobody has said, that is all of them. */
+static uint64_t used_words(const struct covb_drain *d, const struct covbuf_area *area)
+{
+	if (area->kind != COVBUF_LINEAR || area->nr_words != covbuf_class_words(area->area_class) || !area->filled_words)
+		return 0;
+	return covb_words_used(words_of(d, area), area->nr_words, area->filled_words, covb_record_words(area->mode));
+}
+
+/* Find the records. Returns where they are: in place, or in d->copy. */
+static const uint64_t *look_through(struct covb_drain *d, const struct covbuf_area *area, uint64_t used,
+				    struct covb_scan *scan)
+{
+	const uint64_t *words = words_of(d, area);
 	uint64_t *to = d->in_place ? NULL : d->copy;
 
 	switch (area->kind) {
@@ -98,15 +114,18 @@ static const uint64_t *look_through(struct covb_drain *d, const struct covbuf_ar
 		covb_scan_counted(words, area->nr_words, area->mode, to, scan);
 		return to ? to : words + 1;
 	default:
-		covb_scan_linear(words, area->nr_words, area->mode, to, scan);
+		covb_scan_linear(words, used ? used : area->nr_words, area->mode, to, scan);
 		return to ? to : words;
 	}
 }
 
-static void give_back(struct covb_drain *d, uint32_t i, uint64_t flag, const struct covbuf_area *area)
+/* used: of used_words(). */
+static void give_back(struct covb_drain *d, uint32_t i, uint64_t flag, const struct covbuf_area *area, uint64_t used)
 {
-	covb_words_clean((uint64_t *)(d->segment->base + area->offset_bytes), covbuf_class_bytes(area->area_class) / 8,
-			 area->mode, area->kind);
+	if (used)
+		covb_words_clean_used(words_of(d, area), used, area->mode);
+	else
+		covb_words_clean(words_of(d, area), covbuf_class_bytes(area->area_class) / 8, area->mode, area->kind);
 	covb_flag_give(&d->segment->areas[i], flag);
 }
 
@@ -141,7 +160,7 @@ static int give_back_damaged(struct covb_drain *d, uint32_t i, uint64_t flag, st
 		add_bytes(d, area);
 		area->mode = COVBUF_MODE_PC;
 		area->kind = COVBUF_LINEAR;
-		give_back(d, i, flag, area);
+		give_back(d, i, flag, area, 0);
 	}
 	return 0;
 }
@@ -151,6 +170,7 @@ int covb_drain_deliver(struct covb_drain *d, uint32_t i, uint64_t flag, bool lef
 	struct covbuf_area area;
 	struct covb_scan scan = { 0 };
 	const uint64_t *words = NULL;
+	uint64_t used;
 	int err = covb_drain_describe(d, i, flag, &area);
 
 	if (err)
@@ -158,12 +178,13 @@ int covb_drain_deliver(struct covb_drain *d, uint32_t i, uint64_t flag, bool lef
 	add_bytes(d, &area);
 	if (left)
 		area.claimed = area.position; /* of an earlier use: its writer has not said how far it was */
+	used = left ? 0 : used_words(d, &area); /* likewise */
 	if (area.nr_words)
-		words = look_through(d, &area, &scan);
+		words = look_through(d, &area, used, &scan);
 	d->sum.areas++;
 	if (!covb_drain_wanted(d, &area)) {
 		drop(d, &area, scan.records);
-		give_back(d, i, flag, &area);
+		give_back(d, i, flag, &area, used);
 		return 0;
 	}
 	d->sum.lost += scan.holes;
@@ -175,7 +196,7 @@ int covb_drain_deliver(struct covb_drain *d, uint32_t i, uint64_t flag, bool lef
 	} else {
 		if (d->discards)
 			drop(d, &area, scan.records);
-		give_back(d, i, flag, &area);
+		give_back(d, i, flag, &area, used);
 	}
 	return err;
 }

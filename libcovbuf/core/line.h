@@ -130,9 +130,9 @@ COVBUF_INLINE COVBUF_NOINSTR uint64_t covb_words_used(const uint64_t *words, uin
 	/* so many handlers as COVBUF_GUARD_WORDS has; whole lines */
 	const uint64_t gap_words = record_words > 1 ? 64 * COVBUF_CMP_WORDS : 64;
 	uint64_t used = (filled_words + gap_words - 1) & ~(gap_words - 1);
-	bool any = filled_words && filled_words < nr_words;
+	bool any = true;
 
-	if (!any)
+	if (!filled_words || filled_words >= nr_words)
 		return nr_words;
 	while (any && used < nr_words) {
 		any = false;

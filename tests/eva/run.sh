@@ -20,7 +20,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # Loops over words need no more than their bounds; elsewhere paths are kept apart.
-loops=covb_scan_linear,see_block,see_slot,covb_scan_counted,zero_line,covb_words_clean,covb_area_set_guard
+loops=covb_scan_linear,see_lines,see_slots,see_slot,covb_scan_counted,covb_words_used,covb_words_zero,holds_anything,covb_words_clean
+loops=$loops,covb_words_clean_used,covb_area_set_guard,covb_line_load,covb_line_store,covb_line_any,covb_line_full
 loops=$loops,covb_ring_gather,copy_record,copy_ready,mark_taken
 passes=covb_ring_drain_live:300,still_in_use:100,covb_drain_visit:10
 declare -A file=([layout]=view [entries]=view [queues]=collector [requeue]=collector [audit]=collector [deliver]=collector

@@ -132,6 +132,25 @@ Test(merge, what_lies_behind_the_cursor_is_found)
 	expect_empty(words);
 }
 
+Test(merge, a_collector_finds_what_lies_behind_the_cursor)
+{
+	struct collected *got;
+	uint64_t nr_words, *words;
+	uint32_t area;
+
+	set_up(0);
+	section(1);
+	area = slot->queue - 1;
+	words = covb_segment_words(covbuf_attached_segment(), area, &nr_words);
+	for (uint32_t i = 1; i <= 100; i++)
+		words[64 * i] = i + 1;
+	got = collect(owner);
+	cr_assert_eq(got->nr_words, 101);
+	for (uint32_t i = 1; i <= 101; i++)
+		cr_assert_eq(got->words[i - 1], i);
+	expect_empty(words);
+}
+
 Test(merge, all_is_looked_at_where_no_cursor_is_known)
 {
 	uint64_t *words;
