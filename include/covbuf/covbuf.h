@@ -110,9 +110,10 @@ COVBUF_PUBLIC const char *covbuf_version(void);
  *
  * Nests to any depth, in any combination of handles, at any signal level, beside a local enable. Where
  * nobody has enabled the handle the records go on to what was collecting; where the pool is empty they
- * are counted as lost until the stop.
+ * are counted as lost, until it has an area. A section takes its area with its first record, or before.
  *
- * Context: async signal handler. Lock-free; no system call but the first time in a thread.
+ * Context: async signal handler, which stops what it has started. Lock-free; no system call but the first time in a
+ * thread.
  * Ordering: taking the area acquires what its last reader released; see libcovbuf/core/pool.c.
  * Return: a token for covbuf_remote_stop(); 0: no section was started.
  */

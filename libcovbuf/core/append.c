@@ -28,8 +28,9 @@ const uint64_t covb_trap_words[COVBUF_GUARD_WORDS + COVBUF_CMP_WORDS] = {
 /* mode and kind are set, and the area's words for a frame that has an area. */
 COVBUF_NOINSTR void covb_frame_prepare(struct covb_frame *frame, uint32_t mode, uint32_t kind)
 {
-	COVB_STORE_NEW(&frame->mode, (uint8_t)mode);
-	COVB_STORE_NEW(&frame->kind, (uint8_t)kind);
+	frame->mode = (uint8_t)mode;
+	frame->kind = (uint8_t)kind;
+	frame->successor = NULL;
 	if (kind == COVBUF_RING)
 		covb_ring_prepare(frame);
 	if (kind == COVBUF_RING || kind == COVB_KIND_VOID) {
@@ -65,6 +66,12 @@ static COVBUF_NOINSTR void count_loss(struct covbuf_context *ctx, uint8_t kind, 
 		covb_count(ctx, COVBUF_LOST_NO_AREA);
 	else
 		covb_count(ctx, COVBUF_LOST_FULL);
+}
+
+/* A frame without an area waits for one. */
+static COVBUF_NOINSTR bool may_grow(uint8_t kind, uint16_t flags)
+{
+	return kind == COVB_KIND_VOID ? !(flags & COVB_FRAME_FILTER) : flags & COVB_FRAME_GROW;
 }
 
 /*
@@ -121,7 +128,7 @@ static COVB_LONG bool append_slow(struct covbuf_context *ctx, uint64_t *slot, co
 			const uint16_t flags = frame->flags;
 
 			covb_store(&ctx->cursor[mode], frame->end);
-			if (!(flags & COVB_FRAME_GROW) || !covb_chain_grow(ctx, frame)) {
+			if (!may_grow(kind, flags) || !covb_chain_grow(ctx, frame)) {
 				count_loss(ctx, kind, flags);
 				return false;
 			}

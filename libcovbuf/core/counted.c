@@ -58,7 +58,7 @@ COVBUF_NOINSTR bool covb_void_again(struct covbuf_context *ctx, struct covb_fram
 
 	if (!top || top->kind != COVB_KIND_VOID || top->mode != frame->mode || top->level != covb_plat_level())
 		return false;
-	covb_void_give(frame);
+	covb_void_give(ctx, frame);
 	covb_missed_start(top);
 	return true;
 }

@@ -22,12 +22,12 @@
 #include "platform.h"
 #include "queue.h"
 
-#define COVB_KIND_VOID 0xff	 /* a frame without an area: counts what it is given as lost */
-#define COVB_FRAME_LOCAL (1u << 0)    /* pushed by enable */
-#define COVB_FRAME_GROW (1u << 1)
-#define COVB_FRAME_KEEP (1u << 2)
-#define COVB_FRAME_DIRTY (1u << 3)    /* an append in it may have been cut short */
-#define COVB_FRAME_FILTER (1u << 4)   /* void: drops what it is given without counting */
+#define COVB_KIND_VOID 0xff	 /* a frame without an area: takes one when it is given a record, or counts it as lost */
+#define COVB_FRAME_GROW COVBUF_OWNER_GROW
+#define COVB_FRAME_KEEP COVBUF_OWNER_KEEP
+#define COVB_FRAME_LOCAL (1u << 1)    /* pushed by enable */
+#define COVB_FRAME_DIRTY (1u << 2)    /* an append in it may have been cut short */
+#define COVB_FRAME_FILTER (1u << 3)   /* void: drops what it is given without counting */
 
 /*
  * An entry that is called often: what it calls is inlined, as far as the compiler sees it; see
@@ -74,7 +74,7 @@ struct covb_frame {
 	struct covb_frame *prev; /* frame it interrupted */
 	union {
 		struct {
-			struct covb_frame *held; /* full frames of the same section, latest first */
+			struct covb_frame *held; /* the frames of the same section that it succeeds, latest first */
 			uint64_t *saved;	 /* where its own cursor stood when another frame was pushed on it; at first its start */
 			/* RING: words and index mask, the writer's index, the consumer's position word. */
 			uint64_t *ring;
@@ -99,8 +99,10 @@ struct covb_frame {
 	uint8_t mode, kind;
 	uint8_t area_class;
 	uint8_t wanted_kind;	/* void: of the area that there was none of */
-	/* COUNTED */
-	struct covb_open interrupted;
+	union {
+		struct covb_frame *successor; /* in its place on the stack; NULL: it is the section's latest */
+		struct covb_open interrupted; /* COUNTED, likewise all below */
+	};
 	uint64_t limit_words;	/* of the area that may be used, count included */
 	uint64_t count_at_start; /* over a target: its count when the frame was pushed */
 	uint32_t misses;	/* starts above it that pushed no frame, and are still to be stopped */
@@ -114,12 +116,13 @@ struct covb_context_private {
 	uint32_t index;		/* of the slot */
 	uint32_t pid, tid;
 	uint32_t begun;		/* records what the segment says that everything is recorded for */
+	bool recorded;		/* the section that was stopped last had something to hand over */
 	uint32_t merging;	/* index + 1 of the owner whose merge this thread is in */
-	struct covb_frame voids[COVB_PLAT_NR_VOID_FRAMES];
-	uint64_t void_tokens;	/* last token given out for a void frame; see covb_context_void() */
+	struct covb_frame *next_void; /* a hint: one above it, as they nest, is mostly free */
 	uint64_t epochs;	/* unique per context: epochs given out; their low halves count */
 	uint32_t *seen;		/* unique per context: the marks, nr_seen words; kept for the next user of the slot */
 	uint32_t nr_seen;
+	struct covb_frame voids[COVB_PLAT_NR_VOID_FRAMES];
 };
 
 /* What a section needs to know of its owner, in one word that is read at once. */
@@ -230,6 +233,7 @@ void covb_pool_discard(struct covbuf_context *ctx, struct covb_frame *frame, uin
 bool covb_context_open(struct covbuf_context *ctx);
 void covb_context_close(struct covbuf_context *ctx);
 struct covb_frame *covb_context_find(const struct covbuf_context *ctx, uint64_t token);
+struct covb_frame *covb_context_next_void(struct covbuf_context *ctx);
 struct covb_frame *covb_context_void(struct covbuf_context *ctx);
 
 /* stack.c, or counted.c */
@@ -249,9 +253,12 @@ void covb_local_stopped(struct covb_frame *frame);
 /* stack.c */
 void covb_context_forget(struct covbuf_context *ctx, bool unborn);
 
-/* A void frame that was popped, or whose place an area has taken, is free for the next. Its last use. */
-COVBUF_INLINE COVBUF_NOINSTR void covb_void_give(struct covb_frame *frame)
+/* A void frame that was popped, or whose section has ended, is free for the next. Its last use. */
+COVBUF_INLINE COVBUF_NOINSTR void covb_void_give(struct covbuf_context *ctx, struct covb_frame *frame)
 {
+	struct covb_context_private *priv = ctx->priv;
+
+	covb_store(&priv->next_void, frame);
 	covb_barrier(); /* same CPU: a handler may take it at once */
 	covb_store(&frame->flag, 0);
 }
@@ -295,7 +302,7 @@ bool covb_append_slow_pc(uint64_t *slot, uint64_t pc);
 bool covb_append_slow_cmp(uint64_t *slot, uint64_t type, uint64_t arg1, uint64_t arg2, uint64_t pc);
 
 /* chain.c */
-struct covb_frame *covb_chain_grow(struct covbuf_context *ctx, struct covb_frame *full);
+bool covb_chain_grow(struct covbuf_context *ctx, struct covb_frame *full);
 
 /* ring.c */
 void covb_ring_prepare(struct covb_frame *frame);

@@ -113,7 +113,7 @@ static COVB_RARE void deliver_chain(struct covbuf_context *ctx, struct covb_fram
 	for (frame = oldest_first(latest); frame; frame = next) {
 		next = frame->held;
 		if (frame->kind == COVB_KIND_VOID)
-			covb_void_give(frame);
+			covb_void_give(ctx, frame);
 		else
 			deliver(ctx, frame, frame == latest ? cursor : frame->end);
 	}
@@ -145,32 +145,36 @@ static COVBUF_NOINSTR void deliver_counted(struct covbuf_context *ctx, struct co
 	covb_merge(owner);
 }
 
-/* Hand over a frame that was popped, with all that filled up before it. cursor: where its own stood. */
-COVBUF_NOINSTR void covb_handoff(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t *cursor)
+static COVBUF_NOINSTR void handoff_counted(struct covbuf_context *ctx, struct covb_frame *frame)
 {
+	if (frame->flags & COVB_FRAME_LOCAL)
+		covb_local_stopped(frame); /* its words are the owner's target */
+	else if (covb_load(&frame->start[0]))
+		deliver_counted(ctx, frame);
+	else
+		covb_pool_give(ctx, frame);
+}
+
+static COVB_LONG void handoff_claimed(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t *cursor)
+{
+	struct covb_context_private *priv = ctx->priv;
+	struct covb_frame *held = frame->held;
 	struct covbuf_owner *owner;
 	uint32_t flags = frame->flags;
 
-	if (COVBUF_UNLIKELY(frame->kind == COVB_KIND_VOID)) {
-		covb_void_give(frame);
-		return;
+	/* mostly all that it succeeds is the frame without an area that the section began with */
+	if (held && COVBUF_LIKELY(held->kind == COVB_KIND_VOID)) {
+		covb_void_give(ctx, held);
+		held = frame->held = NULL;
 	}
-	if (COVB_PLAT_COUNTED) {
-		if (flags & COVB_FRAME_LOCAL)
-			covb_local_stopped(frame); /* its words are the owner's target */
-		else if (covb_load(&frame->start[0]))
-			deliver_counted(ctx, frame);
-		else
-			covb_pool_give(ctx, frame);
-		return;
-	}
-	if (!frame->held && is_empty(frame, cursor)) {
+	priv->recorded = held || !is_empty(frame, cursor);
+	if (!priv->recorded) {
 		covb_pool_give(ctx, frame);
 		return;
 	}
 	/* from here on the frame may be another's */
 	owner = &covb_engine.owners[frame->owner];
-	if (!frame->held)
+	if (!held)
 		deliver(ctx, frame, cursor);
 	else
 		deliver_chain(ctx, frame, cursor);
@@ -180,6 +184,17 @@ COVBUF_NOINSTR void covb_handoff(struct covbuf_context *ctx, struct covb_frame *
 		covb_merge(owner);
 	else
 		wake_consumer();
+}
+
+/* Hand over a frame that was popped, with all that filled up before it. cursor: where its own stood. */
+COVBUF_NOINSTR void covb_handoff(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t *cursor)
+{
+	if (frame->kind == COVB_KIND_VOID)
+		covb_void_give(ctx, frame);
+	else if (COVB_PLAT_COUNTED)
+		handoff_counted(ctx, frame);
+	else
+		handoff_claimed(ctx, frame, cursor);
 }
 
 /* Take one area off the list that head begins. *next: the rest. False: the list is damaged or at its end. */

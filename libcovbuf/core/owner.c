@@ -488,6 +488,12 @@ int covbuf_disable(struct covbuf_owner *owner)
 	return err;
 }
 
+/* Counted areas: a section that found none gets none. */
+static bool may_record(const struct covb_frame *frame)
+{
+	return frame->kind != COVB_KIND_VOID || (!COVB_PLAT_COUNTED && !(frame->flags & COVB_FRAME_FILTER));
+}
+
 /* The caller has a section of the owner open, or a signal handler of it interrupted a merge. */
 static bool would_deadlock(const struct covbuf_owner *owner)
 {
@@ -498,7 +504,7 @@ static bool would_deadlock(const struct covbuf_owner *owner)
 	if (priv && priv->merging == owner->index + 1)
 		return true;
 	for (; frame; frame = frame->prev)
-		if (frame->kind != COVB_KIND_VOID && frame->owner == owner->index && !(frame->flags & COVB_FRAME_LOCAL))
+		if (may_record(frame) && frame->owner == owner->index && !(frame->flags & COVB_FRAME_LOCAL))
 			return true;
 	return false;
 }

@@ -21,7 +21,7 @@
  *
  *   struct covb_rcu_head
  *   COVB_PLAT_COUNTED     1: areas are counted, see engine.h; 0: claimed and tested
- *   COVB_PLAT_NR_VOID_FRAMES  frames per context for sections that found no area
+ *   COVB_PLAT_NR_VOID_FRAMES  frames per context for sections that have no area
  *
  *   covb_plat_collects()  counted areas: the caller's task and a level, in one word that hooks compare
  *

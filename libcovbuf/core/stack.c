@@ -5,8 +5,9 @@
  *
  * All of it belongs to one thread and the signal handlers that interrupt it, which are strictly nested
  * and leave the stack as they found it, with one exception: an append in a handler may replace the top
- * frame, when its area is full, by a fresh one of the same section. So the top is changed by a
- * compare-and-swap (same CPU), and whoever loses looks again.
+ * frame by a fresh one of the same section, when its area is full or it has none yet. So whoever has looked
+ * at the top, and then stores it, may do so under a frame that is not the section's latest any more. That
+ * frame names its successor; it is followed wherever a frame comes to the top, or leaves it.
  *
  * The order within a switch: first the top, then the cursors. In between an append finds a cursor that
  * does not belong to the top frame, and either stores where the cursor points, which is an area that is
@@ -23,7 +24,7 @@ COVBUF_NOINSTR void covb_context_shut(struct covbuf_context *ctx)
 	covb_store(&ctx->cursor[COVBUF_MODE_CMP], (uint64_t *)NULL);
 }
 
-/* After suspend_unique(). */
+/* After every_site_is_new(). */
 static COVBUF_NOINSTR void resume_unique(struct covbuf_context *ctx, const struct covb_unique *unique)
 {
 	if (COVBUF_UNLIKELY(unique->seen)) {
@@ -31,29 +32,40 @@ static COVBUF_NOINSTR void resume_unique(struct covbuf_context *ctx, const struc
 		covb_barrier(); /* same CPU: the epoch of these marks first */
 		covb_store(&ctx->seen, unique->seen);
 	}
-	COVB_STORE_NEW(&ctx->epoch, unique->epoch);
+	covb_store(&ctx->epoch, unique->epoch);
 }
 
 /*
  * While the stack changes every site counts as new and none is marked: a handler that appends in
  * between may record a site twice, and never marks it for a frame whose area lacks it.
  */
-static COVBUF_NOINSTR void suspend_unique(struct covbuf_context *ctx, struct covb_unique *saved)
+static COVBUF_NOINSTR void every_site_is_new(struct covbuf_context *ctx)
 {
-	saved->epoch = covb_load(&ctx->epoch);
-	COVB_STORE_NEW(&saved->seen, covb_load(&ctx->seen));
 	/* stored in any case: a handler that finds no frame leaves it shut */
 	covb_store(&ctx->epoch, COVBUF_EPOCH_NONE);
-	if (COVBUF_UNLIKELY(saved->seen)) {
-		saved->seen_epoch = ctx->seen_epoch;
+	if (COVBUF_UNLIKELY(covb_load(&ctx->seen)))
 		covb_store(&ctx->seen, (uint32_t *)NULL);
-	}
 	covb_barrier();
 }
 
-static COVBUF_NOINSTR bool swap_top(struct covbuf_context *ctx, struct covb_frame *from, struct covb_frame *to)
+static COVBUF_NOINSTR void suspend_unique(struct covbuf_context *ctx, struct covb_unique *saved)
 {
-	return covb_local_cas((uint64_t *)&ctx->top, (uint64_t)(uintptr_t)from, (uint64_t)(uintptr_t)to);
+	saved->epoch = covb_load(&ctx->epoch);
+	saved->seen = covb_load(&ctx->seen);
+	if (COVBUF_UNLIKELY(saved->seen))
+		saved->seen_epoch = ctx->seen_epoch;
+	covb_barrier();
+	every_site_is_new(ctx);
+}
+
+/* The frame that stands for the section now. Nobody replaces it while it is not on top. */
+static COVBUF_NOINSTR struct covb_frame *latest(struct covb_frame *frame)
+{
+	struct covb_frame *next;
+
+	while (COVBUF_UNLIKELY((next = covb_load(&frame->successor)) != NULL))
+		frame = next;
+	return frame;
 }
 
 /*
@@ -69,6 +81,17 @@ static COVBUF_NOINSTR void note_cursor(struct covbuf_context *ctx, struct covb_f
 		covb_store(&frame->saved, cursor);
 }
 
+/* False: look again. A handler that replaces prev once that was looked at is noticed by the pop. */
+static COVBUF_NOINSTR bool put_on_top(struct covbuf_context *ctx, struct covb_frame *prev, struct covb_frame *frame)
+{
+	covb_barrier(); /* same CPU: whoever finds it on top may pop it */
+	/* a handler that appends may open the context, and leaves what that pushes */
+	if (!prev && COVBUF_UNLIKELY(covb_engine.automatic.enabled))
+		return covb_local_cas((uint64_t *)&ctx->top, 0, (uint64_t)(uintptr_t)frame);
+	covb_store(&ctx->top, frame);
+	return true;
+}
+
 /* Push a prepared frame: what runs from here on is recorded in it. */
 COVBUF_NOINSTR void covb_context_push(struct covbuf_context *ctx, struct covb_frame *frame)
 {
@@ -81,11 +104,11 @@ COVBUF_NOINSTR void covb_context_push(struct covbuf_context *ctx, struct covb_fr
 		frame->prev = prev;
 		if (prev)
 			note_cursor(ctx, prev);
-	} while (!swap_top(ctx, prev, frame));
+	} while (COVBUF_UNLIKELY(!put_on_top(ctx, prev, frame)));
 	if (!prev)
 		frame->saved_unique.epoch = COVBUF_EPOCH_SHUT;
 	/* of the two cursors one is shut before the other is opened */
-	COVB_STORE_NEW(&ctx->cursor[frame->mode ^ 1], (uint64_t *)NULL);
+	covb_store(&ctx->cursor[frame->mode ^ 1], (uint64_t *)NULL);
 	covb_barrier();
 	covb_store(&ctx->cursor[frame->mode], frame->start);
 	covb_barrier();
@@ -98,17 +121,18 @@ COVBUF_NOINSTR void covb_context_push(struct covbuf_context *ctx, struct covb_fr
  */
 COVBUF_NOINSTR struct covb_frame *covb_context_pop(struct covbuf_context *ctx, uint64_t **cursor)
 {
-	struct covb_frame *frame, *prev;
-	struct covb_unique dropped;
+	struct covb_frame *frame = covb_load(&ctx->top), *prev;
 
-	suspend_unique(ctx, &dropped);
-	do {
-		frame = covb_load(&ctx->top);
-		if (!frame)
-			return NULL;
-		prev = frame->prev;
-		*cursor = covb_load(&ctx->cursor[frame->mode]);
-	} while (!swap_top(ctx, frame, prev));
+	if (!frame)
+		return NULL;
+	every_site_is_new(ctx);
+	prev = frame->prev;
+	if (prev)
+		prev = latest(prev);
+	*cursor = covb_load(&ctx->cursor[frame->mode]);
+	covb_store(&ctx->top, prev);
+	covb_barrier(); /* same CPU: from here on no handler replaces it */
+	frame = latest(frame);
 	if (!prev || prev->mode != frame->mode) {
 		covb_store(&ctx->cursor[frame->mode], (uint64_t *)NULL);
 		covb_barrier();
@@ -127,18 +151,14 @@ COVBUF_NOINSTR void covb_section_prepare(struct covbuf_context *ctx, struct covb
 	struct covb_context_private *priv = ctx->priv;
 	uint32_t epoch = flags & COVBUF_OWNER_UNIQUE ? owner_epoch : COVBUF_EPOCH_NONE;
 
-	if (frame->mode != COVBUF_MODE_PC)
-		epoch = COVBUF_EPOCH_SHUT;
-	COVB_STORE_NEW(&frame->unique.epoch, epoch);
-	COVB_STORE_NEW(&frame->unique.seen, (uint32_t *)NULL);
-	if (frame->mode != COVBUF_MODE_PC)
+	frame->unique.epoch = frame->mode == COVBUF_MODE_PC ? epoch : COVBUF_EPOCH_SHUT;
+	frame->unique.seen = NULL;
+	if (COVBUF_LIKELY(!(flags & COVBUF_OWNER_UNIQUE_CONTEXT)) || frame->mode != COVBUF_MODE_PC)
 		return;
-	if (flags & COVBUF_OWNER_UNIQUE_CONTEXT) {
-		frame->unique.seen = covb_seen_marks(priv, &frame->unique.seen_epoch);
-		ctx->nr_seen = priv->nr_seen;
-		if (frame->unique.seen && frame->unique.epoch == COVBUF_EPOCH_NONE)
-			frame->unique.epoch = COVBUF_EPOCH_CONTEXT;
-	}
+	frame->unique.seen = covb_seen_marks(priv, &frame->unique.seen_epoch);
+	ctx->nr_seen = priv->nr_seen;
+	if (frame->unique.seen && frame->unique.epoch == COVBUF_EPOCH_NONE)
+		frame->unique.epoch = COVBUF_EPOCH_CONTEXT;
 }
 
 /* In a fork child: everything the context points at is the parent's. unborn: it may open again. */

@@ -161,13 +161,18 @@ static void fill_but(int nr_slots)
 	books_emit_many(victim.who, 0, nr_free - (uint32_t)nr_slots);
 }
 
-static void in_section(const struct operation *op)
+/* Nothing is recorded yet, so it has no area. */
+static void in_new_section(const struct operation *op)
 {
 	victim.token = covbuf_remote_start(victim_handle(op->kind));
+}
+
+static void in_section(const struct operation *op)
+{
+	in_new_section(op);
+	emit();
 	if (op->room >= 0)
 		fill_but(op->room);
-	else
-		emit();
 }
 
 static void empty_pool(uint32_t leave)
@@ -198,6 +203,13 @@ static void without_areas(const struct operation *op)
 	victim.token = covbuf_remote_start(victim_handle(op->kind));
 }
 
+/* After a section that recorded the next ones begin with an area. */
+static void after_a_section(const struct operation *op)
+{
+	in_section(op);
+	section_of_plain();
+}
+
 static void in_section_without_areas(const struct operation *op)
 {
 	in_section(op);
@@ -214,7 +226,7 @@ static void late_area(const struct operation *op)
 /* A section that filled areas and followed them by others. */
 static void in_chain(const struct operation *op)
 {
-	victim.token = covbuf_remote_start(victim_handle(op->kind));
+	in_section(op);
 	for (uint32_t i = 0; i < 2; i++) {
 		fill_but(0);
 		emit();
@@ -280,7 +292,7 @@ static void merged_too_late(const struct operation *op)
 
 static void target_full(const struct operation *op)
 {
-	victim.token = covbuf_remote_start(victim_handle(op->kind));
+	in_section(op);
 	fill_but(0);
 	covbuf_remote_stop(victim.token);
 	victim.token = covbuf_remote_start(victim_handle(op->kind));
@@ -482,6 +494,11 @@ const struct operation operations[] = {
 	IN_SECTION("append to a full ring", emit_twice, RING, 1, 0),
 	IN_SECTION("append cmp to a ring", emit, CMP_RING, -1, 0),
 	IN_SECTION("append cmp to a full ring", emit_twice, CMP_RING, 1, 0),
+	FROM("first record", in_new_section, emit, PLAIN, 0, 0),
+	FROM("first record, cmp", in_new_section, emit, CMP, 0, 0),
+	FROM("first record, once", in_new_section, emit_marked, UNIQUE, 0, 0),
+	FROM("first record of what grows", in_new_section, emit_twice, GROW, 0, 0),
+	FROM("first record of what is kept", in_new_section, emit, KEEP, 0, 0),
 	FROM("append without an area", without_areas, emit, PLAIN, 0, 0),
 	FROM("append to an area that comes late", late_area, emit_twice, GROW, 0, 0),
 	IN_SECTION("push and pop", pushed_plain, PLAIN, -1, 0),
@@ -495,6 +512,8 @@ const struct operation operations[] = {
 	IN_SECTION("start and stop, unique", section_of_unique, UNIQUE, -1, 0),
 	IN_SECTION("start and stop, kept", section_of_keep, PLAIN, -1, KIND(KEEP)),
 	IN_SECTION("start and stop, nothing recorded", empty_section, PLAIN, -1, 0),
+	FROM("start and stop after a section", after_a_section, section_of_plain, PLAIN, 0, 0),
+	FROM("the same, nothing recorded", after_a_section, empty_section, PLAIN, 0, 0),
 	IN_SECTION("start of an unknown handle", unknown_section, PLAIN, -1, 0),
 	IN_SECTION("nested sections", nested_sections, PLAIN, -1, KIND(GROW) | KIND(CMP)),
 	IN_SECTION("abandoned section", abandoned_section, PLAIN, 2, KIND(RING)),

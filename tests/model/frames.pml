@@ -18,17 +18,17 @@
  *   4 the collector zeroes slots of an area in use (with COLLECTOR; its marks, BROKEN=0, hold)
  *   5 pop restores the cursor first, then the top
  *   6 push opens the new cursor first, then the top
- *   7 pop stores the top without looking whether a handler has grown the area meanwhile
- *   8 growing stores the top without looking, likewise
+ *   7 pop does not look whether a handler has grown the area meanwhile
+ *   8 growing names the successor without looking, likewise
  *   9 a full area is handed over when it is replaced, not when the section stops
  *  10 a cursor in no area of the frame begins at the area's start again: a handler's handler then takes
  *     a slot that the interrupted append has claimed and tested but not filled
  *  11 push saves the cursor whether or not it is in the interrupted frame's area
- *  12 push shuts the old mode's cursor before it swaps the top, and saves a shut cursor when it tries again
+ *  12 push shuts the old mode's cursor before it changes the top
  *  13 push leaves the other mode's cursor alone where the frame below has its own mode
  *  14 unwind leaves the cursor where it was (with UNWIND): the hole stays
  *  15 a longjmp out of a push, a pop or a growth (with UNWIND): the area in hand is left behind
- *  16 a push stores the top without looking (with GROW)
+ *  16 pop does not follow the frame below to its successor (with GROW)
  *  17 a context without a frame is shut whatever a handler did meanwhile (with UNBORN, ATTACH)
  *  18 a void frame that is replaced by an area is given back at once (with GROW, VOID)
  *
@@ -94,6 +94,7 @@ byte cursor[2], top = NONE;
 byte taken[AREAS];	/* slots in use, a bit each */
 byte section[AREAS];	/* 0: in the pool */
 byte mode[FRAMES], prev[FRAMES], saved[FRAMES], held[AREAS];
+byte succ[FRAMES];	/* frame that took its place, and 1; 0: none */
 byte owner[LEVELS];	/* of the void frames: their section */
 byte voids;		/* void frames in use */
 byte expect[2];		/* per mode: sections that a record emitted now may go to */
@@ -120,10 +121,41 @@ inline take(a) {
 	fi
 }
 
-inline give(a) { taken[a] = 0; section[a] = 0; mode[a] = 0; held[a] = 0; prev[a] = 0; saved[a] = 0 }
+inline give(a) { taken[a] = 0; section[a] = 0; mode[a] = 0; held[a] = 0; prev[a] = 0; saved[a] = 0; succ[a] = 0 }
+
+/* The frame that stands for the section of a now. */
+inline latest(a) {
+	do
+	:: a != NONE && succ[a] != 0 -> a = succ[a] - 1
+	:: else -> break
+	od
+}
+
+/* What f has grown into takes its place on the stack, if that is still f: looked at, then stored. */
+inline bring_up(f) {
+	if
+	:: atomic { RUN && top == f -> skip }
+	   atomic { RUN -> top = succ[f] - 1 }
+	:: atomic { RUN && top != f -> skip }
+	fi
+}
+
+/* Name g the successor of f, if a handler has not named another. g: 0 if it has, and then it goes back. */
+inline name_successor(f, g) {
+	atomic { RUN ->
+#if BROKEN == 8
+		 succ[f] = g + 1
+#else
+		 if
+		 :: succ[f] == 0 -> succ[f] = g + 1
+		 :: else -> give(g); g = NONE
+		 fi
+#endif
+	}
+}
 
 /* Void frames nest strictly, as sections do, so a count of them is enough: if a replaced one is kept until the stop. */
-inline give_void(a) { assert(voids > 0); voids-- }
+inline give_void(a) { assert(voids > 0); voids--; succ[a] = 0 }
 
 inline end_stored() {
 	assert(FREE(c));
@@ -159,6 +191,17 @@ inline open_context(m) {
 	fi
 }
 
+/* f has a successor: g, or another's if that is NONE. On from where the cursor then stands. */
+inline grown(m) {
+	bring_up(f);
+	atomic { RUN -> if :: g != NONE -> cursor[m] = START(g) :: else fi; g = 0; busy0 = (me == 0 -> 0 : busy0) }
+	atomic { RUN -> c = cursor[m] }
+	if
+	:: atomic { RUN && c == 0 -> end_filtered(); break }
+	:: atomic { RUN && c != 0 -> cursor[m] = c + 1; f = 0 }
+	fi
+}
+
 inline append(m) {
 	atomic { RUN -> c = cursor[m]; want = expect[m] }
 	if
@@ -188,21 +231,18 @@ inline append(m) {
 	      :: atomic { RUN && f != NONE && mode[f] == m && IS_VOID(f) -> cursor[m] = START(f) }
 #if defined(GROW) && defined(VOID)
 		 if
-		 :: atomic { RUN -> end_counted(); break }
-		 :: atomic { RUN -> take(g); if :: g != NONE -> section[g] = owner[f - AREAS]; mode[g] = m; prev[g] = prev[f]; held[g] = f :: else fi }
+		 :: atomic { RUN && succ[f] == 0 -> end_counted(); break }
+		 :: atomic { RUN && succ[f] != 0 -> g = NONE }
+		    grown(m)
+		 :: atomic { RUN && succ[f] == 0 -> take(g); if :: g != NONE -> section[g] = owner[f - AREAS]; mode[g] = m; prev[g] = prev[f]; held[g] = f :: else fi }
 		    if
 		    :: atomic { RUN && g == NONE -> g = 0; end_counted(); break }
-		    :: atomic { RUN && g != NONE && top == f -> top = g; }
+		    :: atomic { RUN && g != NONE -> skip }
+		       name_successor(f, g)
 #if BROKEN == 18
-		       atomic { RUN -> held[g] = NONE; give_void(f) }
+		       atomic { RUN -> if :: g != NONE -> held[g] = NONE; give_void(f) :: else fi }
 #endif
-		       atomic { RUN -> cursor[m] = START(g); g = 0 }
-		       atomic { RUN -> c = cursor[m] }
-		       if
-		       :: atomic { RUN && c == 0 -> end_filtered(); break }
-		       :: atomic { RUN && c != 0 -> cursor[m] = c + 1; f = 0 }
-		       fi
-		    :: atomic { RUN && g != NONE && top != f -> give(g); g = 0 }
+		       grown(m)
 		    fi
 		 fi
 #else
@@ -210,34 +250,26 @@ inline append(m) {
 #endif
 	      :: atomic { RUN && f != NONE && mode[f] == m && !IS_VOID(f) && IN_GUARD(f, c) -> busy0 = (me == 0 -> 1 : busy0) }
 #ifdef GROW
-		 atomic { RUN -> take(g); if :: g != NONE -> section[g] = section[f] :: else fi }
+		 atomic { RUN -> cursor[m] = END(f);
+			  if
+			  :: succ[f] != 0 -> g = NONE
+			  :: else -> take(g); if :: g != NONE -> section[g] = section[f] :: else fi
+			  fi }
 #else
-		 atomic { RUN -> g = NONE }
+		 atomic { RUN -> g = NONE; cursor[m] = END(f) }
 #endif
 		 if
-		 :: atomic { RUN && g == NONE -> cursor[m] = END(f); g = 0; busy0 = (me == 0 -> 0 : busy0) }
+		 :: atomic { RUN && g == NONE && succ[f] == 0 -> g = 0; busy0 = (me == 0 -> 0 : busy0) }
 		    atomic { RUN -> end_counted(); break }
 #ifdef GROW
+		 :: atomic { RUN && g == NONE && succ[f] != 0 -> skip }
+		    grown(m)
 		 :: atomic { RUN && g != NONE -> mode[g] = m; prev[g] = prev[f]; held[g] = f }
-		    if
-#if BROKEN == 8
-		    :: atomic { RUN -> top = g }
-#else
-		    :: atomic { RUN && top == f -> top = g }
-#endif
+		    name_successor(f, g)
 #if BROKEN == 9
-		       atomic { RUN -> held[g] = NONE; give(f) }
+		    atomic { RUN -> if :: g != NONE -> held[g] = NONE; top = g; give(f) :: else fi }
 #endif
-		       atomic { RUN -> cursor[m] = START(g); g = 0; busy0 = (me == 0 -> 0 : busy0) }
-		       atomic { RUN -> c = cursor[m] }
-		       if
-		       :: atomic { RUN && c == 0 -> end_filtered(); break }
-		       :: atomic { RUN && c != 0 -> cursor[m] = c + 1; f = 0 }
-		       fi
-#if BROKEN != 8
-		    :: atomic { RUN && top != f -> give(g); g = 0; busy0 = (me == 0 -> 0 : busy0) }
-#endif
-		    fi
+		    grown(m)
 #endif
 		 fi
 	      :: atomic { RUN && f != NONE && mode[f] == m && !IS_VOID(f) && AREA_OF(c) != f ->
@@ -304,14 +336,7 @@ inline start(m) {
 #if BROKEN == 6
 	   atomic { RUN -> cursor[m] = START(g) }
 #endif
-#if BROKEN == 16
 	   atomic { RUN -> top = g; break }
-#else
-	   if
-	   :: atomic { RUN && top == f -> top = g; break }
-	   :: atomic { RUN && top != f -> f = 0 }
-	   fi
-#endif
 	od;
 #if BROKEN != 12
 #if BROKEN == 13
@@ -340,17 +365,19 @@ inline stop() {
 	   atomic { RUN -> if :: g == NONE || mode[g] != mode[f] -> cursor[mode[f]] = 0 :: else fi }
 	   atomic { RUN -> if :: g != NONE -> cursor[mode[g]] = saved[g] :: else fi }
 	   atomic { RUN -> top = prev[f]; break }
-#elif BROKEN == 7
-	   atomic { RUN -> top = prev[f]; break }
 #else
-	   if
-	   :: atomic { RUN && top == f -> top = prev[f]; break }
-	   :: atomic { RUN && top != f -> skip }
-	   fi
+	   atomic { RUN -> g = prev[f] }
+#if BROKEN != 16
+	   atomic { RUN -> latest(g) }
+#endif
+	   atomic { RUN -> top = g; break }
 #endif
 	od;
+#if BROKEN != 7
+	atomic { RUN -> latest(f) }
+#endif
 #if BROKEN != 5
-	atomic { RUN -> g = prev[f]; if :: g == NONE || mode[g] != mode[f] -> cursor[mode[f]] = 0 :: else fi }
+	atomic { RUN -> if :: g == NONE || mode[g] != mode[f] -> cursor[mode[f]] = 0 :: else fi }
 	atomic { RUN -> if :: g != NONE -> cursor[mode[g]] = saved[g] :: else fi }
 #endif
 	atomic { RUN -> expect[0] = outer0; expect[1] = outer1; outer0 = 0; outer1 = 0; id = 0; g = 0 }
@@ -413,7 +440,7 @@ proctype level(byte me) {
 	   /* covbuf_unwind(): pop what is above the frame of the mark, put the cursor back. Nothing interrupts it here. */
 	   atomic { RUN -> 
 		do
-		:: prev[top] != NONE -> f = top; top = prev[f];
+		:: prev[top] != NONE -> f = top; latest(f); g = prev[f]; latest(g); top = g;
 			do
 			:: f != NONE && !IS_VOID(f) -> g = held[f]; give(f); f = g
 			:: f != NONE && IS_VOID(f) -> give_void(f); f = NONE
@@ -498,6 +525,7 @@ init {
 	atomic { done == LEVELS ->
 		 assert(top == NONE || (mode[top] == 0 && cursor[0] != 0 && prev[top] == NONE));
 		 i = top;
+		 latest(i);
 		 do
 		 :: i != NONE -> assert(section[i] == 1); section[i] = 0;
 #if defined(UNWIND) && !defined(GROW)

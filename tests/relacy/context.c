@@ -167,9 +167,10 @@ static void detach(void)
 }
 
 /* Holds an area when all is over. */
-static void start_only(void)
+static void start_and_record(void)
 {
 	covbuf_remote_start(HANDLE(1));
+	covbuf_trace_pc(1);
 }
 
 static void detached_after(void)
@@ -177,4 +178,4 @@ static void detached_after(void)
 	CHECK(!left || COVBUF_FLAG_STATE(covb_segment.areas[0].flag) != COVBUF_AREA_HELD);
 }
 
-COVB_MODEL_SCENARIO(detached, .before = detach_before, .thread = { start_only, detach }, .after = detached_after);
+COVB_MODEL_SCENARIO(detached, .before = detach_before, .thread = { start_and_record, detach }, .after = detached_after);

@@ -140,6 +140,10 @@ void body_fill_but(uint32_t nr_slots)
 	const struct covb_frame *top = covb_load(&ctx->top);
 	const uint64_t *cursor;
 
+	if (top && top->kind == COVB_KIND_VOID) {
+		body_emit(); /* which has it take its area */
+		top = covb_load(&ctx->top);
+	}
 	if (!top)
 		return;
 	cursor = covb_load(&ctx->cursor[top->mode]);

@@ -48,9 +48,13 @@ covbuf_token operation_prepare(const struct operation *op)
 	/* the same areas each time, so that it goes the same way */
 	covbuf_context()->hint = 0;
 	covb_store(&covb_engine.classes[0].hint, 0);
+	if (covbuf_context()->priv)
+		((struct covb_context_private *)covbuf_context()->priv)->recorded = false;
 	if (op->kind < NR_KINDS) {
 		token = body_start(op->kind);
 		test.outer = test.section[0];
+		if (!(op->flags & OP_FIRST))
+			body_emit();
 	}
 	if (op->room >= 0)
 		body_fill_but((uint32_t)op->room);

@@ -28,6 +28,7 @@ struct operation {
 #define OP_SWITCHES 4u	/* leaves another frame on top than it found */
 #define OP_FORGETS 8u	/* throws away what was merged */
 #define OP_HOT 16u	/* on the hot path to its end, or as far as it goes in this mode */
+#define OP_FIRST 32u	/* nothing is recorded before it in the section that it is done in, which so has no area yet */
 
 extern const struct operation operations[];
 extern const uint32_t nr_operations;

@@ -246,3 +246,12 @@ uint32_t check_areas(uint32_t nr_held)
 	}
 	return nr;
 }
+
+uint32_t check_held(void)
+{
+	uint32_t nr = 0;
+
+	for (uint32_t i = 0; i < covb_load_acquire(covb_engine.nr_areas); i++)
+		nr += COVBUF_FLAG_STATE(covb_load(&covb_engine.areas[i].flag)) == COVBUF_AREA_HELD;
+	return nr;
+}

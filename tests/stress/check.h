@@ -68,4 +68,7 @@ uint64_t check_dropped(void);
 /* All areas FREE, but for nr_held, targets included; words zero, guard words all there or all zero. Returns how many there are. */
 uint32_t check_areas(uint32_t nr_held);
 
+/* Areas that are HELD. */
+uint32_t check_held(void);
+
 #endif

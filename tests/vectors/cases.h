@@ -46,7 +46,8 @@
 	X(context_close_ends_its_sections) \
 	X(section_records_reach_the_owners_target) \
 	X(section_of_comparisons_has_four_words_a_record) \
-	X(section_without_a_record_gives_its_area_back) \
+	X(section_without_a_record_leaves_the_pool_as_it_was) \
+	X(section_takes_its_area_with_its_first_record) \
 	X(section_alone_records) \
 	X(section_that_is_nested_stops_first) \
 	X(section_of_another_owner_pauses_the_outer_one) \

@@ -24,16 +24,43 @@ static void section_of_comparisons_has_four_words_a_record(void)
 	COVB_EXPECT_EQ(target_of(vectors.pc)[0], 0);
 }
 
-static void section_without_a_record_gives_its_area_back(void)
+/* Counted areas: taken by the start. Claimed areas: by the first record; by the start after a section that recorded. */
+static void section_without_a_record_leaves_the_pool_as_it_was(void)
 {
 	uint64_t queued = vectors.pc->slot->queued;
 	covbuf_token token = start(PC_HANDLE);
 
-	COVB_EXPECT_EQ(free_area_count(), vectors.nr_free_now - 1);
+	COVB_EXPECT_EQ(free_area_count(), vectors.nr_free_now - COVB_PLAT_COUNTED);
 	COVB_EXPECT_EQ(stop(token), 0);
 	COVB_EXPECT_EQ(free_area_count(), vectors.nr_free_now);
 	COVB_EXPECT_EQ(vectors.pc->slot->queued, queued);
 	COVB_EXPECT_EQ(target_of(vectors.pc)[0], 0);
+	section(CMP_HANDLE, 1, 1);
+	token = start(PC_HANDLE);
+	COVB_EXPECT_EQ(free_area_count(), vectors.nr_free_now - 1);
+	COVB_EXPECT_EQ(stop(token), 0);
+	COVB_EXPECT_EQ(free_area_count(), vectors.nr_free_now);
+	COVB_EXPECT_EQ(vectors.pc->slot->queued, queued);
+	token = start(PC_HANDLE);
+	COVB_EXPECT_EQ(free_area_count(), vectors.nr_free_now - COVB_PLAT_COUNTED);
+	COVB_EXPECT_EQ(stop(token), 0);
+}
+
+static void section_takes_its_area_with_its_first_record(void)
+{
+	covbuf_token token = start(PC_HANDLE);
+
+	trace_pcs(1, 1);
+	COVB_EXPECT_EQ(free_area_count(), vectors.nr_free_now - 1);
+	COVB_EXPECT_EQ(world_context()->top->token, token);
+	trace_pcs(2, 2);
+	COVB_EXPECT_EQ(free_area_count(), vectors.nr_free_now - 1);
+	COVB_EXPECT_EQ(stop(token), 0);
+	COVB_EXPECT_EQ(stop(token), -COVB_EINVAL);
+	COVB_EXPECT_EQ(free_area_count(), vectors.nr_free_now);
+	COVB_EXPECT_EQ(target_of(vectors.pc)[0], 3);
+	for (uint64_t i = 1; i <= 3; i++)
+		COVB_EXPECT_EQ(target_of(vectors.pc)[i], i);
 }
 
 /* Outside of all, nothing is recorded, and nothing is lost. */

@@ -19,7 +19,7 @@
 #define COVB_ASM_FLAGS 168
 #define COVB_ASM_MODE 170
 #define COVB_ASM_KIND 171
-#define COVB_ASM_GROW_OR_FILTER 18
+#define COVB_ASM_GROW_OR_FILTER 9
 #define COVB_ASM_GUARD_BYTES 2048
 
 /* struct covb_context_private, struct covbuf_context_slot */
