@@ -96,7 +96,11 @@ void covb_drain_fini(struct covb_drain *d)
 
 int covb_drain_run(struct covb_drain *d, int (*body)(struct covb_drain *d))
 {
-	int err = covb_guard_push(&d->guard, d->segment->base, d->segment->layout.limit_bytes);
+	int err;
+
+	if (d->segment->sealed)
+		return body(d);
+	err = covb_guard_push(&d->guard, d->segment->base, d->segment->layout.limit_bytes);
 
 	if (err)
 		return err;
@@ -247,20 +251,54 @@ static bool merges(const struct covbuf_owner_slot *slot)
 	return (covb_load(&slot->state) & 0xff) == COVBUF_OWNER_LIVE && (covb_load(&slot->flags) & COVBUF_OWNER_KCOV);
 }
 
-static int drain_queues(struct covb_drain *d)
+/* Owners first, first + step, ... */
+static int drain_owners(struct covb_drain *d, uint32_t first, uint32_t step)
 {
-	for (uint32_t o = 0; o < d->segment->layout.owners.nr && !d->ends; o++) {
-		int err;
+	int err = 0;
 
+	for (uint32_t o = first; o < d->segment->layout.owners.nr && !d->ends && !err; o += step) {
 		const struct covbuf_owner_slot *slot = &d->segment->owners[o];
 
-		if ((!covb_load(&slot->queue) && !covb_load(&slot->taking)) || merges(slot))
-			continue;
-		err = covb_drain_queue(d, o);
-		if (err)
-			return err;
+		if ((covb_load(&slot->queue) || covb_load(&slot->taking)) && !merges(slot))
+			err = covb_drain_queue(d, o);
 	}
-	return 0;
+	return err;
+}
+
+/* Fetch what we are about to look at, all at once: each is on another processor, and as far away as the hint was. */
+static void fetch_hinted(const struct covb_drain *d, uint64_t hint)
+{
+	uint32_t owner = COVBUF_HINT_OWNER(hint), i = COVBUF_HINT_AREA(hint);
+
+	if (owner < d->segment->layout.owners.nr)
+		covb_prefetch_write(&d->segment->owners[owner].queue);
+	if (i < d->segment->layout.areas.nr) {
+		covb_prefetch_write(&d->segment->areas[i].flag);
+		covb_prefetch_write(&d->segment->areas[i].handle);
+	}
+}
+
+static int drain_queues(struct covb_drain *d)
+{
+	uint64_t *hints = d->segment->header->queued_hints;
+	int err = 0;
+
+	if (!d->by_hint)
+		return drain_owners(d, 0, 1);
+	for (uint32_t i = 0; i < COVBUF_NR_HINTS && !d->ends && !err; i++) {
+		uint64_t hint = covb_load(&hints[i]);
+
+		if (!hint)
+			continue;
+		fetch_hinted(d, hint);
+		err = drain_owners(d, i, COVBUF_NR_HINTS); /* first: nothing waits for the fence */
+		if (err || d->ends)
+			break;
+		covb_store(&hints[i], 0);
+		covb_mb(); /* partner: wake_consumer() in handoff.c; what is pushed and not seen now sets it again */
+		err = drain_owners(d, i, COVBUF_NR_HINTS);
+	}
+	return err;
 }
 
 static int drain_live(struct covb_drain *d)
@@ -289,18 +327,42 @@ static int drain_all(struct covb_drain *d)
 	return err;
 }
 
+/* So often only hints are looked at, before a pass looks for what was queued by who was killed before the hint. */
+#define PASSES_BY_HINT 255
+
+static bool is_any_hinted(const struct covbuf_segment *segment)
+{
+	uint64_t any = 0;
+
+	for (uint32_t i = 0; i < COVBUF_NR_HINTS; i++)
+		any |= covb_load(&segment->header->queued_hints[i]);
+	return any;
+}
+
 COVBUF_PUBLIC int covbuf_drain(struct covbuf_segment *segment, unsigned int flags, covbuf_batch_fn fn, void *arg,
 			       struct covbuf_drained *out)
 {
+	/* relaxed, like its stores: passes at the same time may each count wrong, and look at all sooner or later */
+	uint32_t passes = flags & COVBUF_DRAIN_AUDIT ? 0 : covb_load(&segment->passes_by_hint);
 	struct covb_drain d;
 	int err;
 
 	if (!segment->consumer || !segment->base)
 		return -EPERM;
+	/* what others may cut short is looked at behind a guard */
+	if (passes && !flags && segment->sealed && !is_any_hinted(segment)) {
+		covb_store(&segment->passes_by_hint, passes - 1);
+		if (out)
+			*out = (struct covbuf_drained){ 0 };
+		return 0;
+	}
 	err = covb_drain_init(&d, segment, flags, fn, arg);
 	if (err)
 		return err;
+	d.by_hint = passes;
 	err = covb_drain_run(&d, drain_all);
+	/* the rest is on its queue */
+	covb_store(&segment->passes_by_hint, err || d.ends ? 0 : passes ? passes - 1 : PASSES_BY_HINT);
 	if (out)
 		*out = d.sum;
 	covb_drain_fini(&d);

@@ -44,6 +44,7 @@ struct covb_drain {
 	uint64_t *copy;		/* room for the largest area */
 	bool in_place;		/* the storage cannot shrink: batches are read where they are */
 	bool discards;		/* nobody is there to visit: what is given back is counted as dropped */
+	bool by_hint;		/* only owners that the header says something was queued for */
 	bool damaged;		/* something was found that cannot be, and was left alone or dropped */
 	bool ends;		/* it has gone through more than a segment can have: the rest is the next pass's */
 	uint64_t bytes;		/* of areas that were finished */

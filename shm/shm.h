@@ -56,6 +56,7 @@ struct covbuf_segment {
 	struct covb_arena *arena;
 	struct covb_drain_room *room; /* memory of the last pass over it; see collector.c */
 	uint32_t room_busy;
+	uint32_t passes_by_hint; /* the consumer's, that may look at hinted owners only before one looks at all */
 	struct covb_made *made;	/* layout.areas.nr */
 	uint32_t nr_made, nr_retired;
 	uint64_t size_bytes;	/* of the storage */

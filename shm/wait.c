@@ -110,11 +110,15 @@ int covbuf_segment_consume(struct covbuf_segment *segment)
 	return 0;
 }
 
-static bool is_anything_queued(const struct covbuf_segment *segment)
+/* Whoever pushed may not have come to the hint: the next pass looks, as we do, at all owners. */
+static bool is_anything_queued(struct covbuf_segment *segment)
 {
-	for (uint32_t i = 0; i < segment->layout.owners.nr; i++)
-		if (covb_load(&segment->owners[i].queue))
-			return true;
+	for (uint32_t i = 0; i < segment->layout.owners.nr; i++) {
+		if (!covb_load(&segment->owners[i].queue))
+			continue;
+		covb_store(&segment->passes_by_hint, 0);
+		return true;
+	}
 	return false;
 }
 

@@ -100,6 +100,11 @@ struct covbuf_class {
 	uint32_t reserved[29];
 };
 
+#define COVBUF_NR_HINTS 8
+#define COVBUF_HINT(owner, area) (((uint64_t)(owner) + 1) << 32 | (area))
+#define COVBUF_HINT_OWNER(h) ((uint32_t)((h) >> 32) - 1)
+#define COVBUF_HINT_AREA(h) ((uint32_t)(h))
+
 struct covbuf_header {
 	uint64_t magic;		/* written last, release; zero while the segment is being made */
 	uint32_t version;
@@ -125,6 +130,12 @@ struct covbuf_header {
 	uint64_t lost_contexts;	/* threads that found no context slot; relaxed, by anyone */
 	uint64_t lost_procs;	/* processes that found no slot */
 	uint64_t lost_modules;	/* images that found no row, each time one was looked for */
+	/*
+	 * For owners i, i + 8 ...: 0: nothing was queued since the consumer looked last; else COVBUF_HINT() of something
+	 * that was. Stored by pushers where it is 0, after the push; cleared by the consumer, which then looks; a full fence
+	 * on both sides. A hint: who is killed in between leaves it 0, so the consumer looks at all owners now and then.
+	 */
+	uint64_t queued_hints[COVBUF_NR_HINTS];
 
 	struct covbuf_class classes[COVBUF_NR_CLASSES] __attribute__((__aligned__(COVBUF_LINE_BYTES)));
 };
@@ -306,6 +317,8 @@ struct covbuf_area {
 #define COVBUF_RING_START (1ull << 63)
 
 COVBUF_STATIC_ASSERT(sizeof(struct covbuf_header) <= COVBUF_PART_BYTES, "the header is one part");
+COVBUF_STATIC_ASSERT(offsetof(struct covbuf_header, queued_hints) == 320, "a line of x86's of their own");
+COVBUF_STATIC_ASSERT(offsetof(struct covbuf_header, classes) == 384, "part of the format");
 COVBUF_STATIC_ASSERT(sizeof(struct covbuf_proc) == 512, "part of the format");
 COVBUF_STATIC_ASSERT(sizeof(struct covbuf_context_slot) == 128, "part of the format");
 COVBUF_STATIC_ASSERT(sizeof(struct covbuf_owner_slot) == 256, "part of the format");

@@ -187,6 +187,7 @@ struct covb_engine {
 	struct covbuf_class *classes;
 	uint32_t *nr_areas;	/* shared: entries in use */
 	uint32_t *wake, *nr_waiting;
+	uint64_t *queued_hints;
 	uint32_t *module_generation;
 	uint64_t images;	/* COVBUF_IMAGES() of this process; 0 in a kernel. relaxed: it goes with module_generation */
 	uint64_t *lost_contexts;

@@ -42,10 +42,18 @@ static COVBUF_NOINSTR struct covb_frame *oldest_first(struct covb_frame *frame)
 	return list;
 }
 
-static COVB_LONG void wake_consumer(void)
+/* One that spins finds the hint. One that has something to do clears it seldom, so mostly nothing is written. */
+static COVB_LONG void wake_consumer(uint32_t owner, uint32_t area)
 {
-	/* full fence: partner is the one in the consumer's wait; either it sees what was queued, or we see it wait */
+	uint64_t *hint = &covb_engine.queued_hints[owner % COVBUF_NR_HINTS];
+
+	/*
+	 * Full fence: partners are the one in the consumer's wait and the one behind its clearing of the hint; either it
+	 * sees what was queued, or we see that it waits, or has cleared the hint.
+	 */
 	covb_mb_after_cas(); /* of the push */
+	if (COVBUF_UNLIKELY(!covb_load(hint)))
+		covb_store(hint, COVBUF_HINT(owner, area));
 	if (COVBUF_LIKELY(!covb_load(covb_engine.nr_waiting)))
 		return;
 	covb_fetch_add(covb_engine.wake, 1);
@@ -76,6 +84,7 @@ static COVB_LONG void deliver(struct covbuf_context *ctx, struct covb_frame *fra
 	struct covbuf_owner *owner = &covb_engine.owners[frame->owner];
 	struct covbuf_area *area = &covb_engine.areas[frame->area];
 
+	covb_prefetch_write(&owner->slot->queue);
 	covb_store(&area->filled_words, filled_words(frame, cursor));
 	if (frame->kind == COVBUF_RING)
 		covb_store(&area->claimed, frame->index);
@@ -160,7 +169,7 @@ static COVB_LONG void handoff_claimed(struct covbuf_context *ctx, struct covb_fr
 	struct covb_context_private *priv = ctx->priv;
 	struct covb_frame *held = frame->held;
 	struct covbuf_owner *owner;
-	uint32_t flags = frame->flags;
+	uint32_t flags = frame->flags, area = frame->area;
 
 	/* mostly all that it succeeds is the frame without an area that the section began with */
 	if (held && COVBUF_LIKELY(held->kind == COVB_KIND_VOID)) {
@@ -183,7 +192,7 @@ static COVB_LONG void handoff_claimed(struct covbuf_context *ctx, struct covb_fr
 	if (COVB_CONFIG_FLAGS(covb_load(&owner->config)) & COVBUF_OWNER_KCOV)
 		covb_merge(owner);
 	else
-		wake_consumer();
+		wake_consumer(owner->index, area);
 }
 
 /* Hand over a frame that was popped, with all that filled up before it. cursor: where its own stood. */

@@ -125,6 +125,7 @@ static inline void image_push(struct image *image, uint32_t owner, uint32_t i)
 {
 	image->areas[i].next = image->owners[owner].queue;
 	image->owners[owner].queue = i + 1;
+	image->header->queued_hints[owner % COVBUF_NR_HINTS] = COVBUF_HINT(owner, i);
 }
 
 /* A ring as a take from the pool makes it. */

@@ -86,6 +86,45 @@ Test(collector, finished_areas_come_oldest_first_and_go_back_clean)
 	cr_assert_eq(got.nr_batches, 0);
 }
 
+/* Who pushed was killed before the hint. */
+static void queue_without_a_hint(uint32_t i)
+{
+	queue_three(i, 100);
+	memset(image.header->queued_hints, 0, sizeof(image.header->queued_hints));
+}
+
+Test(collector, what_nothing_hints_at_is_found_all_the_same)
+{
+	uint32_t passes = 0;
+
+	cr_assert_eq(drain(0), 0);
+	queue_without_a_hint(4);
+	do
+		cr_assert_eq(drain(0), 0);
+	while (!got.nr_batches && ++passes < 300);
+	cr_assert(passes > 0 && passes < 300);
+	queue_without_a_hint(5);
+	cr_assert_eq(covbuf_segment_wait(segment, 0), 0);
+	cr_assert_eq(drain(0), 0);
+	cr_assert_eq(got.nr_batches, 1);
+	queue_without_a_hint(6);
+	cr_assert_eq(drain(COVBUF_DRAIN_AUDIT), 0);
+	cr_assert_eq(got.nr_batches, 1);
+}
+
+Test(collector, a_hint_at_one_owner_is_one_at_others_and_may_lie)
+{
+	cr_assert_eq(drain(0), 0);
+	queue_without_a_hint(4);
+	image.header->queued_hints[0] = COVBUF_HINT(3 * COVBUF_NR_HINTS, 0xffffffff);
+	cr_assert_eq(drain(0), 0);
+	cr_assert_eq(got.nr_batches, 1);
+	cr_assert_eq(image.header->queued_hints[0], 0);
+	image.header->queued_hints[0] = ~0ull;
+	cr_assert_eq(drain(0), 0);
+	cr_assert_eq(got.nr_batches, 0);
+}
+
 Test(collector, holes_are_lost_records)
 {
 	queue_three(4, 100);

@@ -7,6 +7,7 @@
 
 #include <linux/atomic.h>
 #include <linux/compiler.h>
+#include <linux/prefetch.h>
 
 #define covb_load(p) READ_ONCE(*(p))
 #define covb_load_acquire(p) smp_load_acquire(p)
@@ -49,6 +50,7 @@
 #define covb_mb() smp_mb()
 #define covb_mb_after_cas() smp_mb__after_atomic()
 #define covb_barrier() barrier()
+#define covb_prefetch_write(p) prefetchw(p)
 
 COVBUF_INLINE COVBUF_NOINSTR bool covb_local_cas(uint64_t *p, uint64_t old, uint64_t v)
 {

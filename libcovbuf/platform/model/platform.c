@@ -113,6 +113,7 @@ void covb_model_attach(uint32_t nr_areas)
 	e->nr_areas = &memory.header.nr_areas;
 	e->wake = &memory.header.wake;
 	e->nr_waiting = &memory.header.nr_waiting;
+	e->queued_hints = memory.header.queued_hints;
 	e->module_generation = &memory.header.module_generation;
 	e->lost_contexts = &memory.header.lost_contexts;
 	e->nr_procs = NR_PROCS;

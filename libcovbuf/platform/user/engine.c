@@ -78,6 +78,7 @@ static void use_segment(struct covb_engine *e, struct covbuf_segment *segment)
 	e->nr_areas = &header->nr_areas;
 	e->wake = &header->wake;
 	e->nr_waiting = &header->nr_waiting;
+	e->queued_hints = header->queued_hints;
 	e->module_generation = &header->module_generation;
 	e->lost_contexts = &header->lost_contexts;
 	e->automatic = segment->layout.automatic;
