@@ -231,9 +231,9 @@ void covb_area_set_guard(uint64_t *words, uint64_t nr_words)
 {
 	uint64_t *guard = words + nr_words - COVBUF_GUARD_WORDS;
 
-	for (uint32_t i = COVBUF_GUARD_WORDS; i-- > 0;) {
-		if (covb_load(&guard[i]) != COVBUF_GUARD_VALUE)
-			covb_store(&guard[i], COVBUF_GUARD_VALUE);
+	for (uint32_t i = COVBUF_GUARD_WORDS; i > 0; i--) {
+		if (covb_load(&guard[i - 1]) != COVBUF_GUARD_VALUE)
+			covb_store(&guard[i - 1], COVBUF_GUARD_VALUE);
 	}
 }
 
