@@ -3,6 +3,7 @@
  * How the callbacks are compiled, in each of the libraries that are made of the same sources.
  *
  *   nothing                  the image that holds the engine: the context is a thread-local symbol
+ *   COVBUF_IN_PROGRAM        that image is a program, not a library: a symbol whose place is known at link time
  *   COVBUF_IMAGE             any other image: the context is at an offset that the engine has told
  *   COVBUF_SANCOV_INLINE     bitcode, for a linker that inlines the callbacks
  *   COVBUF_SANCOV_PRELOAD    one object for all images of the process, found by the dynamic linker

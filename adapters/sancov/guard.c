@@ -47,7 +47,6 @@ COVB_COLD __attribute__((cold)) void append_guard_unmarked(struct covbuf_context
 	covb_append_pc_unmarked(ctx, slot, pc, guard);
 }
 
-#define COVB_GUARD_TELLS(value) COVBUF_LIKELY((int32_t)(value) < 0)
 #define COVB_GUARD_PC(value) (COVB_ANCHOR + (uint64_t)(int64_t)(int32_t)(value))
 
 #endif
@@ -95,39 +94,79 @@ COVB_COLD void append_guard_seen(struct covbuf_context *ctx, uint64_t *slot, uin
 
 #endif
 
-#if defined(COVBUF_SANCOV_INLINE)
+#if defined(COVBUF_SANCOV_INLINE) && defined(COVBUF_SANCOV_TRACE_ONLY)
 
+/* Recording falls through. */
 COVB_HOT void __sanitizer_cov_trace_pc_guard(uint32_t *guard)
 {
 	struct covbuf_context *ctx = covbuf_context();
 	uint32_t value;
 	uint64_t *slot;
-#if !defined(COVBUF_SANCOV_TRACE_ONLY)
-	uint32_t epoch;
-#endif
+
+	if (covb_context_missing(ctx))
+		return;
+	slot = covb_slot_pc(ctx);
+	if (COVBUF_UNLIKELY(!slot))
+		return;
+	value = covb_load(guard);
+	if (COVBUF_LIKELY((int32_t)value < 0))
+		covb_append_pc_unmarked(ctx, slot, COVB_GUARD_PC(value), guard);
+	else
+		append_guard_unmarked(ctx, slot, COVB_CALLER(), guard);
+}
+
+#elif defined(COVBUF_SANCOV_INLINE)
+
+/* A site's first: in the process, in the context, or that records at all. */
+COVB_COLD __attribute__((cold)) void append_guard_new(struct covbuf_context *ctx, uint64_t *slot, uint64_t here,
+						      uint32_t *guard)
+{
+	uint32_t epoch = covb_load(&ctx->epoch);
+
+	if (epoch < COVBUF_EPOCH_CONTEXT)
+		append_guard_first(ctx, slot, here, guard, epoch);
+	else if (epoch == COVBUF_EPOCH_CONTEXT)
+		append_guard_seen(ctx, slot, here, guard);
+	else
+		append_guard_unmarked(ctx, slot, here, guard);
+}
+
+/* Whether the context keeps marks of its own, and has this site's. */
+COVBUF_INLINE COVBUF_NOINSTR bool guard_seen(const struct covbuf_context *ctx, const uint32_t *guard)
+{
+	const uint32_t *marks = covb_load(&ctx->seen);
+	uint32_t site;
+
+	if (COVBUF_UNLIKELY(!marks))
+		return false;
+	site = guard_site(guard);
+	return COVBUF_LIKELY(site < ctx->nr_seen && covb_load(&marks[site]) == ctx->seen_epoch);
+}
+
+/*
+ * What is seen, or nobody collects, falls through: four instructions. Recording everything is next: one test says
+ * both that no site is marked and that the guard tells the program counter, since no other epoch has bit 31, and no
+ * mark. The first comparison reads the epoch plainly, so that it may stay in a register: what a handler changes in
+ * it, it changes back.
+ */
+COVB_HOT void __sanitizer_cov_trace_pc_guard(uint32_t *guard)
+{
+	struct covbuf_context *ctx = covbuf_context();
+	uint32_t value;
+	uint64_t *slot;
 
 	if (covb_context_missing(ctx))
 		return;
 	value = covb_load(guard);
-#if !defined(COVBUF_SANCOV_TRACE_ONLY)
-	epoch = covb_load(&ctx->epoch);
-	if (COVBUF_LIKELY(value == epoch))
+	if (COVBUF_LIKELY(value == ctx->epoch))
 		return;
-#endif
 	slot = covb_slot_pc(ctx);
-	if (COVBUF_LIKELY(!slot))
+	if (COVBUF_UNLIKELY(!slot))
 		return;
-#if !defined(COVBUF_SANCOV_TRACE_ONLY)
-	if (epoch < COVBUF_EPOCH_CONTEXT)
-		append_guard_first(ctx, slot, COVB_CALLER(), guard, epoch);
-	else if (COVBUF_UNLIKELY(epoch == COVBUF_EPOCH_CONTEXT))
-		append_guard_seen(ctx, slot, COVB_CALLER(), guard);
-	else
-#endif
-	if (COVB_GUARD_TELLS(value))
+	if (COVBUF_LIKELY((int32_t)(value & covb_load(&ctx->epoch)) < 0))
 		covb_append_pc_unmarked(ctx, slot, COVB_GUARD_PC(value), guard);
-	else
-		append_guard_unmarked(ctx, slot, COVB_CALLER(), guard);
+	else if (!guard_seen(ctx, guard))
+		append_guard_new(ctx, slot, COVB_CALLER(), guard);
 }
 
 #elif defined(COVBUF_SANCOV_TRACE_ONLY)
@@ -141,7 +180,7 @@ COVB_HOT void __sanitizer_cov_trace_pc_guard(uint32_t *guard)
 	if (covb_context_missing(ctx))
 		return;
 	slot = covb_slot_pc(ctx);
-	if (COVBUF_UNLIKELY(slot != NULL))
+	if (COVBUF_LIKELY(slot != NULL))
 		covb_append_pc(ctx, slot, COVB_CALLER());
 }
 

@@ -35,14 +35,17 @@ struct covb_frame;
 #define COVBUF_EPOCH_SHUT 0
 /* An epoch that no guard word ever holds: every site is recorded, none is marked. */
 #define COVBUF_EPOCH_NONE 0xffffffffu
-/* Likewise; each site once in this context, whose marks are behind seen. */
-#define COVBUF_EPOCH_CONTEXT 0xfffffffeu
+/*
+ * Likewise; each site once in this context, whose marks are behind seen. Without bit 31, so that COVBUF_EPOCH_NONE
+ * is the only one that has it.
+ */
+#define COVBUF_EPOCH_CONTEXT 0x7fffffffu
 
 /*
- * Epochs are below: what a guard word holds from here on is no mark, but an adapter's, which may keep there
- * what it likes while the site is unseen. The last two are taken, as above.
+ * Epochs are below. What a guard word holds that has bit 31 is no mark, but an adapter's, which may keep there what
+ * it likes while the site is unseen.
  */
-#define COVBUF_EPOCH_LIMIT 0x80000000u
+#define COVBUF_EPOCH_LIMIT 0x7fffffffu
 
 /*
  * Written by its own thread only, and by handlers that interrupt it, which leave it as they found it.
@@ -119,7 +122,10 @@ COVBUF_PUBLIC void covbuf_image_detach(struct covbuf_image *image);
  * Context: async signal handler, interrupt. Wait-free: at most one scan of an area.
  * Return: whether the record was stored.
  */
-#if !defined(COVBUF_IMAGE)
+/* In what is only linked into a program, together with libcovbuf.a, the distance from the thread pointer is a number. */
+#if defined(COVBUF_IN_PROGRAM)
+extern COVBUF_PUBLIC __thread struct covbuf_context covbuf_tls __attribute__((tls_model("local-exec")));
+#elif !defined(COVBUF_IMAGE)
 extern COVBUF_PUBLIC __thread struct covbuf_context covbuf_tls __attribute__((tls_model("initial-exec")));
 #endif
 
@@ -161,10 +167,19 @@ COVBUF_INLINE COVBUF_NOINSTR struct covbuf_context *covbuf_context(void)
 #else
 COVBUF_INLINE COVBUF_NOINSTR struct covbuf_context *covbuf_context(void)
 {
+#if defined(COVBUF_IN_PROGRAM) && defined(__x86_64__) && !defined(__clang__)
+	/* gcc makes the distance part of each access's displacement */
+	char *thread = (char *)__builtin_thread_pointer();
+	intptr_t distance = (char *)&covbuf_tls - thread;
+
+	__asm__("" : "+r"(thread));
+	return (struct covbuf_context *)(thread + distance);
+#else
 	struct covbuf_context *ctx = &covbuf_tls;
 
 	__asm__("" : "+r"(ctx));
 	return ctx;
+#endif
 }
 #endif
 
