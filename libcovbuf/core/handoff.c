@@ -176,8 +176,8 @@ static COVB_LONG void handoff_claimed(struct covbuf_context *ctx, struct covb_fr
 		covb_void_give(ctx, held);
 		held = frame->held = NULL;
 	}
-	priv->recorded = held || !is_empty(frame, cursor);
-	if (!priv->recorded) {
+	if (!held && is_empty(frame, cursor)) {
+		priv->recorded = false;
 		covb_pool_give(ctx, frame);
 		return;
 	}
@@ -187,6 +187,7 @@ static COVB_LONG void handoff_claimed(struct covbuf_context *ctx, struct covb_fr
 		deliver(ctx, frame, cursor);
 	else
 		deliver_chain(ctx, frame, cursor);
+	priv->recorded = true;
 	if (flags & COVB_FRAME_KEEP)
 		return;
 	if (COVB_CONFIG_FLAGS(covb_load(&owner->config)) & COVBUF_OWNER_KCOV)
