@@ -9,21 +9,32 @@
 #include "strings.h"
 #include "symbols.h"
 
-#define SAMPLE_WORDS 1024
+/* Words that are looked at for where they come from: of an area, and of all at one look. */
+#define SAMPLE_WORDS 1024u
+#define FEWEST_WORDS 16u
+#define LOOK_WORDS 65536u
 #define PROBE_WORDS 64
 
 static struct top_thread *find_thread(struct top_sample *sample, uint32_t pid, uint32_t tid)
 {
-	struct top_thread *thread;
+	uint32_t i = index_find(&sample->threads_by_id, (uint64_t)pid << 32 | tid, (uint32_t)sample->nr_threads);
 
-	for (size_t i = 0; i < sample->nr_threads; i++)
-		if (sample->threads[i].pid == pid && sample->threads[i].tid == tid)
-			return &sample->threads[i];
-	sample->threads = must_grow(sample->threads, sample->nr_threads, &sample->room_threads,
-				    sizeof(*sample->threads));
-	thread = &sample->threads[sample->nr_threads++];
-	*thread = (struct top_thread){ .pid = pid, .tid = tid };
-	return thread;
+	if (i == sample->nr_threads) {
+		sample->threads = must_grow(sample->threads, sample->nr_threads, &sample->room_threads,
+					    sizeof(*sample->threads));
+		sample->threads[sample->nr_threads++] = (struct top_thread){ .pid = pid, .tid = tid };
+	}
+	return &sample->threads[i];
+}
+
+/* Asked once at each look: it takes a look into /proc, and a process may have many threads. */
+static bool is_alive(struct top_sample *sample, uint32_t proc)
+{
+	if (proc >= COVBUF_MAX_PROCS)
+		return false;
+	if (!sample->alive[proc])
+		sample->alive[proc] = 1 + covbuf_proc_alive(sample->segment, proc);
+	return sample->alive[proc] == 2;
 }
 
 static void look_at_threads(struct top_sample *sample)
@@ -34,6 +45,7 @@ static void look_at_threads(struct top_sample *sample)
 		sample->threads[i].live = false;
 	}
 	sample->lost = 0;
+	memset(sample->alive, 0, sizeof(sample->alive));
 	for (uint32_t i = 0; i < sample->header.contexts.nr; i++) {
 		struct covbuf_context_slot slot;
 		struct top_thread *thread;
@@ -43,7 +55,7 @@ static void look_at_threads(struct top_sample *sample)
 		thread = find_thread(sample, slot.pid, slot.tid);
 		memcpy(thread->name, slot.name, sizeof(thread->name));
 		thread->live = (slot.state & 0xff) == COVBUF_CONTEXT_LIVE &&
-			       covbuf_proc_alive(sample->segment, (slot.state >> 8) & 0xffff);
+			       is_alive(sample, (slot.state >> 8) & 0xffff);
 		for (unsigned int k = 0; k < COVBUF_NR_LOSSES; k++)
 			thread->lost += slot.lost[k];
 		sample->lost += thread->lost;
@@ -85,26 +97,26 @@ static const char *name_of(struct top_sample *sample, const struct address_range
 	return name ? name : intern("?");
 }
 
+static struct top_function *find_function(struct top_sample *sample, const char *name, const char *module)
+{
+	const char *key = intern_printf("%s\n%s", module, name);
+	uint32_t i = index_find(&sample->functions_by_key, (uintptr_t)key, (uint32_t)sample->nr_functions);
+
+	if (i == sample->nr_functions) {
+		sample->functions = must_grow(sample->functions, sample->nr_functions, &sample->room_functions,
+					      sizeof(*sample->functions));
+		sample->functions[sample->nr_functions++] =
+			(struct top_function){ .key = key, .name = name, .module = module };
+	}
+	return &sample->functions[i];
+}
+
 static void add_sample(struct top_sample *sample, uint64_t pc, double weight)
 {
 	const struct address_range *range = addresses_find(&sample->space, pc);
-	struct top_function *function;
-	const char *name, *module;
 
-	if (!range)
-		return;
-	name = name_of(sample, range, pc);
-	module = sample->modules.modules[range->module].path;
-	for (size_t i = 0; i < sample->nr_functions; i++) {
-		function = &sample->functions[i];
-		if (function->name == name && function->module == module) {
-			function->weight += weight;
-			return;
-		}
-	}
-	sample->functions = must_grow(sample->functions, sample->nr_functions, &sample->room_functions,
-				      sizeof(*sample->functions));
-	sample->functions[sample->nr_functions++] = (struct top_function){ name, module, weight };
+	if (range)
+		find_function(sample, name_of(sample, range, pc), sample->modules.modules[range->module].path)->weight += weight;
 }
 
 /* Older samples count half of what they did; those that hardly count are dropped. */
@@ -112,10 +124,14 @@ static void age_functions(struct top_sample *sample)
 {
 	size_t kept = 0;
 
+	index_fini(&sample->functions_by_key);
 	for (size_t i = 0; i < sample->nr_functions; i++) {
 		sample->functions[i].weight /= 2;
-		if (sample->functions[i].weight >= 0.5)
-			sample->functions[kept++] = sample->functions[i];
+		if (sample->functions[i].weight < 0.5)
+			continue;
+		sample->functions[kept] = sample->functions[i];
+		index_find(&sample->functions_by_key, (uintptr_t)sample->functions[kept].key, (uint32_t)kept);
+		kept++;
 	}
 	sample->nr_functions = kept;
 }
@@ -126,24 +142,6 @@ static int compare_functions(const void *a, const void *b)
 	double y = ((const struct top_function *)b)->weight;
 
 	return x > y ? -1 : x < y;
-}
-
-/* The newest records before a place, each standing for as many as were made for each that is looked at. */
-static void sample_words(struct top_sample *sample, uint32_t i, const struct covbuf_area *area, uint64_t end,
-			 uint64_t fresh)
-{
-	uint64_t step = area->mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
-	uint64_t nr = fresh * step < SAMPLE_WORDS ? fresh * step : SAMPLE_WORDS;
-	uint64_t words[SAMPLE_WORDS];
-	int64_t got;
-
-	got = covbuf_view_words(sample->segment, i, area, end > nr ? end - nr : 0, nr, words);
-	if (got < (int64_t)step)
-		return;
-	addresses_select(&sample->space, &sample->map, area->pid, area->images, area->module_generation);
-	for (int64_t k = (int64_t)step - 1; k < got; k += (int64_t)step)
-		if (words[k] && !(words[k] & COVBUF_NOT_A_RECORD))
-			add_sample(sample, words[k], (double)fresh * (double)step / (double)nr);
 }
 
 /* ---- areas ----------------------------------------------------------------------------------- */
@@ -184,6 +182,13 @@ static uint64_t find_end(struct top_sample *sample, uint32_t i, const struct cov
 	return low;
 }
 
+/* A finished area says it; it may count a few that were never stored. */
+static bool knows_end(const struct covbuf_area *area)
+{
+	return area->kind == COVBUF_LINEAR && COVBUF_FLAG_STATE(area->flag) == COVBUF_AREA_ENDED && area->filled_words &&
+	       area->filled_words <= area->nr_words;
+}
+
 static void look_at_area(struct top_sample *sample, uint32_t i)
 {
 	struct top_area *seen = &sample->areas[i];
@@ -192,6 +197,7 @@ static void look_at_area(struct top_sample *sample, uint32_t i)
 	uint64_t step, end, fresh;
 	uint32_t state;
 
+	seen->fresh = 0;
 	if (seen->finished || covbuf_view_area(sample->segment, i, &area))
 		return;
 	state = COVBUF_FLAG_STATE(area.flag);
@@ -204,7 +210,7 @@ static void look_at_area(struct top_sample *sample, uint32_t i)
 		end = area.position >= COVBUF_RING_START ? area.position - COVBUF_RING_START : 0;
 		fresh = end > seen->end ? end - seen->end : 0;
 	} else {
-		end = find_end(sample, i, &area, seen->end);
+		end = knows_end(&area) ? area.filled_words : find_end(sample, i, &area, seen->end);
 		fresh = end > seen->end ? (end - seen->end) / step : 0;
 	}
 	thread = find_thread(sample, area.pid, area.tid);
@@ -212,10 +218,49 @@ static void look_at_area(struct top_sample *sample, uint32_t i)
 	thread->fresh += fresh;
 	sample->records += fresh;
 	sample->fresh += fresh;
-	if (fresh)
-		sample_words(sample, i, &area, area.kind == COVBUF_RING ? area.nr_words : end, fresh);
+	sample->nr_fresh += fresh != 0;
+	seen->fresh = fresh;
 	seen->end = end;
 	seen->finished = state == COVBUF_AREA_ENDED;
+}
+
+/* The newest records of an area, each standing for as many as were made for each that is looked at. */
+static void sample_area(struct top_sample *sample, uint32_t i, uint64_t most_words, uint64_t stands_for)
+{
+	const struct top_area *seen = &sample->areas[i];
+	uint64_t words[SAMPLE_WORDS];
+	struct covbuf_area area;
+	uint64_t step, nr, end;
+	int64_t got;
+
+	if (covbuf_view_area(sample->segment, i, &area) || COVBUF_FLAG_GENERATION(area.flag) != seen->generation)
+		return;
+	step = area.mode == COVBUF_MODE_CMP ? COVBUF_CMP_WORDS : 1;
+	nr = seen->fresh < most_words / step ? seen->fresh * step : most_words;
+	end = area.kind == COVBUF_RING ? area.nr_words : seen->end;
+	got = covbuf_view_words(sample->segment, i, &area, end > nr ? end - nr : 0, nr, words);
+	if (got < (int64_t)step)
+		return;
+	addresses_select(&sample->space, &sample->map, area.pid, area.images, area.module_generation);
+	for (int64_t k = (int64_t)step - 1; k < got; k += (int64_t)step)
+		if (words[k] && !(words[k] & COVBUF_NOT_A_RECORD))
+			add_sample(sample, words[k], (double)(seen->fresh * stands_for * step) / (double)nr);
+}
+
+/* Of few areas much of each; of very many a little of some, and each of these stands for several. */
+static void sample_areas(struct top_sample *sample)
+{
+	uint32_t stride = 1 + sample->nr_fresh / (LOOK_WORDS / FEWEST_WORDS);
+	uint32_t words = sample->nr_fresh ? LOOK_WORDS / sample->nr_fresh : 0;
+	uint32_t nr = 0;
+
+	if (words > SAMPLE_WORDS)
+		words = SAMPLE_WORDS;
+	if (words < FEWEST_WORDS)
+		words = FEWEST_WORDS;
+	for (uint32_t i = 0; i < sample->header.nr_areas; i++)
+		if (sample->areas[i].fresh && nr++ % stride == 0)
+			sample_area(sample, i, words / COVBUF_CMP_WORDS * COVBUF_CMP_WORDS, stride);
 }
 
 static void make_room_for_areas(struct top_sample *sample)
@@ -241,8 +286,10 @@ int top_look(struct top_sample *sample)
 	look_at_threads(sample);
 	age_functions(sample);
 	sample->fresh = 0;
+	sample->nr_fresh = 0;
 	for (uint32_t i = 0; i < sample->header.nr_areas; i++)
 		look_at_area(sample, i);
+	sample_areas(sample);
 	if (sample->nr_functions)
 		qsort(sample->functions, sample->nr_functions, sizeof(*sample->functions), compare_functions);
 	sample->interval_ns = sample->looked_ns ? now - sample->looked_ns : 0;
@@ -256,8 +303,11 @@ void top_fini(struct top_sample *sample)
 		binary_close(sample->binaries[i].binary);
 	free(sample->binaries);
 	free(sample->threads);
+	index_fini(&sample->threads_by_id);
 	free(sample->functions);
+	index_fini(&sample->functions_by_key);
 	free(sample->areas);
+	address_space_fini(&sample->space);
 	address_space_fini(&sample->space);
 	addresses_fini(&sample->map);
 	recording_fini(&sample->modules);

@@ -22,6 +22,7 @@ struct top_thread {
 };
 
 struct top_function {
+	const char *key;	/* interned: both of these */
 	const char *name, *module;
 	double weight;		/* sampled records, older ones counting half at each look */
 };
@@ -29,6 +30,7 @@ struct top_function {
 struct top_area {
 	uint64_t generation;
 	uint64_t end;		/* word, or ring index, up to which records have been counted */
+	uint64_t fresh;		/* records since the last look */
 	bool finished;
 };
 
@@ -42,10 +44,13 @@ struct top_sample {
 	struct covbuf_header header;
 	struct top_thread *threads;
 	size_t nr_threads, room_threads;
+	struct index threads_by_id; /* pid and tid */
+	uint8_t alive[COVBUF_MAX_PROCS]; /* at this look: 0 not asked yet, 1 no, 2 yes */
 	struct top_function *functions;
 	size_t nr_functions, room_functions;
+	struct index functions_by_key;
 	struct top_area *areas;
-	uint32_t nr_areas;
+	uint32_t nr_areas, nr_fresh; /* nr_fresh: that have fresh records */
 	struct recording modules; /* for its module table */
 	struct address_map map;
 	struct address_space space; /* of the area that is looked at */
