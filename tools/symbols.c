@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "index.h"
 #include "strings.h"
 
 /* Nesting of DIEs that is followed: corrupt input must not exhaust the stack. */
@@ -22,6 +23,10 @@ struct resolver {
 	const char *unit;	/* its name */
 	struct place *places;
 	size_t nr;
+	/* What was inlined into the unit: described once, and mostly inlined often. */
+	struct place *inlined;
+	size_t nr_inlined, room_inlined;
+	struct index origins; /* of those, by the address of the DIE that they were made from */
 };
 
 /* Index of the first place at or above an address. */
@@ -58,17 +63,31 @@ static const char *demangle(const char *name)
 
 /* ---- lines ----------------------------------------------------------------------------------- */
 
-static void set_lines(struct resolver *r, uint64_t start, uint64_t end, Dwarf_Line *row)
+/* A file of the unit's table, and what it is for us. */
+struct source {
+	const char *name, *file;
+};
+
+static const char *find_source(const struct resolver *r, struct source *last, Dwarf_Line *row)
+{
+	const char *name = dwarf_linesrc(row, NULL, NULL);
+
+	/* one text for each file of the table: rows that follow each other mostly have the same */
+	if (name && name != last->name)
+		*last = (struct source){ name, intern_path(r->directory, name) };
+	return name ? last->file : NULL;
+}
+
+static void set_lines(struct resolver *r, struct source *source, uint64_t start, uint64_t end, Dwarf_Line *row)
 {
 	const char *file = NULL;
 	int line, column = 0;
 
 	for (size_t i = find_first(r, start); i < r->nr && r->places[i].address < end; i++) {
 		if (!file) {
-			file = dwarf_linesrc(row, NULL, NULL);
+			file = find_source(r, source, row);
 			if (!file || dwarf_lineno(row, &line) || line <= 0)
 				return;
-			file = intern_path(r->directory, file);
 			dwarf_linecol(row, &column);
 		}
 		r->places[i].file = file;
@@ -84,6 +103,7 @@ static void set_lines(struct resolver *r, uint64_t start, uint64_t end, Dwarf_Li
 static void walk_lines(struct resolver *r, Dwarf_Die *unit)
 {
 	Dwarf_Addr ended = ~(Dwarf_Addr)0;
+	struct source source = { .name = NULL };
 	Dwarf_Lines *rows;
 	size_t nr;
 
@@ -100,7 +120,7 @@ static void walk_lines(struct resolver *r, Dwarf_Die *unit)
 		if (last)
 			ended = start;
 		else if (start < end && (start != ended || dwarf_haspc(unit, start)))
-			set_lines(r, start + r->shift, end + r->shift, row);
+			set_lines(r, &source, start + r->shift, end + r->shift, row);
 	}
 }
 
@@ -133,18 +153,16 @@ static const char *name_function(Dwarf_Die *die)
 	return name ? demangle(name) : NULL;
 }
 
-static void describe_function(const struct resolver *r, Dwarf_Die *die, struct place *out)
+static void describe(const struct resolver *r, Dwarf_Die *die, Dwarf_Die *origin, struct place *out)
 {
-	Dwarf_Die origin;
 	const char *file;
 	int line = 0;
 
 	out->function = name_function(die);
-	find_origin(die, &origin);
-	file = dwarf_decl_file(&origin);
+	file = dwarf_decl_file(origin);
 	if (!file)
 		file = dwarf_decl_file(die);
-	if (dwarf_decl_line(&origin, &line) && dwarf_decl_line(die, &line))
+	if (dwarf_decl_line(origin, &line) && dwarf_decl_line(die, &line))
 		return;
 	/* DWARF 5 numbers files from 0, the unit itself; libdw before 0.189 takes 0 for none. */
 	if (!file)
@@ -152,6 +170,33 @@ static void describe_function(const struct resolver *r, Dwarf_Die *die, struct p
 	if (file)
 		out->function_file = intern_path(r->directory, file);
 	out->function_line = line > 0 ? (uint32_t)line : 0;
+}
+
+static void describe_function(struct resolver *r, Dwarf_Die *die, struct place *out)
+{
+	Dwarf_Die origin;
+	uint32_t i;
+
+	find_origin(die, &origin);
+	/* an inlined instance has no name of its own */
+	if (dwarf_tag(die) != DW_TAG_inlined_subroutine || origin.addr == die->addr) {
+		describe(r, die, &origin, out);
+		return;
+	}
+	i = index_find(&r->origins, (uintptr_t)origin.addr, (uint32_t)r->nr_inlined);
+	if (i == r->nr_inlined) {
+		r->inlined = must_grow(r->inlined, r->nr_inlined, &r->room_inlined, sizeof(*r->inlined));
+		r->inlined[r->nr_inlined] = (struct place){ .address = 0 };
+		describe(r, die, &origin, &r->inlined[r->nr_inlined++]);
+	}
+	*out = r->inlined[i];
+}
+
+/* Files are told by the unit that they are in, for what was inlined too. */
+static void forget_inlined(struct resolver *r)
+{
+	r->nr_inlined = 0;
+	index_fini(&r->origins);
 }
 
 static void set_function(struct resolver *r, Dwarf_Die *die, uint32_t depth)
@@ -239,12 +284,15 @@ size_t symbols_resolve(const struct binary *binary, struct place *places, size_t
 		r.shift = bias - binary->bias;
 		r.directory = unit_directory(unit);
 		r.unit = dwarf_diename(unit);
+		forget_inlined(&r);
 		walk_lines(&r, unit);
 		if (!dwarf_cu_info(unit->cu, NULL, &type, &unused, &split, NULL, NULL, NULL) &&
 		    type == DW_UT_skeleton && split.addr)
 			die = &split;
 		walk_functions(&r, die, 1);
 	}
+	forget_inlined(&r);
+	free(r.inlined);
 	for (size_t i = 0; i < nr; i++) {
 		if (!places[i].function)
 			places[i].function = symbols_function(binary, places[i].address);
