@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "binary.h"
+#include "by_source.h"
 #include "command.h"
 #include "coverage_sort.h"
 #include "kernel_file.h"
@@ -218,92 +219,29 @@ static void hint_debug_info(const char *path)
 
 /* ---- inlined callbacks ----------------------------------------------------------------------- */
 
-/*
- * Where a callback was inlined, what records it is often moved out of its block, to the function's end.
- * It keeps the block's place in the source, so the point is one of those that have the same.
- */
-static int compare_sources(const struct place *x, const struct place *y)
-{
-	if (x->file != y->file)
-		return x->file < y->file ? -1 : 1;
-	return x->line < y->line ? -1 : x->line > y->line;
-}
-
-static int compare_by_source(const void *a, const void *b)
-{
-	return compare_sources(*(const struct place *const *)a, *(const struct place *const *)b);
-}
-
-/* How well a point's place fits: the same function, the same column, before it, near it. */
-static double rate(const struct binary *binary, const struct place *point, const struct place *place)
-{
-	double rating = 0;
-
-	if (binary_function(binary, point->address) == binary_function(binary, place->address))
-		rating += 8;
-	if (point->column == place->column)
-		rating += 4;
-	if (point->address <= place->address)
-		rating += 2;
-	return rating + 1.0 / (1.0 + (point->address < place->address ? (double)(place->address - point->address) :
-									(double)(point->address - place->address)));
-}
-
-/* by_source: the points' places, sorted by it. Returns the best one, or NULL: no point has this place. */
-static const struct place *find_by_source(const struct binary *binary, const struct place **by_source, size_t nr,
-					  const struct place *place)
-{
-	const struct place *best = NULL;
-	double best_rating = 0;
-	size_t low = 0, high = nr;
-
-	if (!place->line)
-		return NULL;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (compare_sources(by_source[middle], place) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < nr && !compare_sources(by_source[low], place); low++) {
-		double rating = rate(binary, by_source[low], place);
-
-		if (!best || rating > best_rating) {
-			best = by_source[low];
-			best_rating = rating;
-		}
-	}
-	return best;
-}
-
 /* Records that no value gave a point: by their source; those left over only make their lines reached. */
 static void join_others(struct coverage *coverage, const struct coverage_options *options, const char *path,
 			struct joined *joined)
 {
-	size_t nr = joined->others.nr, nr_points = joined->binary->nr_points;
+	size_t nr = joined->others.nr;
 	struct pcset_entry *entries = pcset_sorted(&joined->others);
 	struct place *places = must_alloc(nr * sizeof(*places));
-	const struct place **by_source = must_alloc(nr_points * sizeof(struct place *));
-	size_t nr_by_source = joined->binary->source == POINTS_TABLE ? nr_points : 0;
+	struct by_source by;
 
-	for (size_t i = 0; i < nr_by_source; i++)
-		by_source[i] = &joined->places[i];
-	if (nr_by_source)
-		qsort(by_source, nr_by_source, sizeof(struct place *), compare_by_source);
+	by_source_init(&by, joined->binary, joined->places,
+		       joined->binary->source == POINTS_TABLE ? joined->binary->nr_points : 0);
 	for (size_t i = 0; i < nr; i++)
 		places[i].address = entries[i].pc - 1;
 	symbols_resolve(joined->binary, places, nr);
 	for (size_t i = 0; i < nr; i++) {
-		const struct place *point = find_by_source(joined->binary, by_source, nr_by_source, &places[i]);
+		const struct place *point = by_source_find(&by, &places[i]);
 
 		if (point)
 			joined->hits[point - joined->places] += entries[i].hits;
 		else if (places[i].function)
 			add_point(coverage, options, path, &places[i], entries[i].pc, entries[i].hits, false);
 	}
-	free(by_source);
+	by_source_fini(&by);
 	free(places);
 	free(entries);
 }

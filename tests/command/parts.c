@@ -6,6 +6,7 @@
 
 #include "addresses.h"
 #include "binary.h"
+#include "by_source.h"
 #include "command.h"
 #include "pcset.h"
 #include "strings.h"
@@ -232,4 +233,38 @@ Test(sizes, are_parsed_and_shown)
 	cr_assert_not(parse_size("x", "16777216T", &bytes));
 	cr_assert_str_eq(format_bytes(1536, text), "1.5K");
 	cr_assert_str_eq(format_bytes(100, text), "100");
+}
+
+/* What must be the same, the best first: the function, the column; then before it, then near it. */
+Test(by_source, the_best_point_of_a_line)
+{
+	struct binary_symbol symbols[] = { { 0x1000, 0x2000, "f" }, { 0x2000, 0x3000, "g" } };
+	struct binary binary = { .symbols = symbols, .nr_symbols = 2 };
+	const char *file = intern("a.c");
+	const struct place points[] = {
+		{ .address = 0x1100, .file = file, .line = 7, .column = 3 },
+		{ .address = 0x1200, .file = file, .line = 7, .column = 9 },
+		{ .address = 0x1300, .file = file, .line = 7, .column = 3 },
+		{ .address = 0x2100, .file = file, .line = 7, .column = 5 },
+		{ .address = 0x2200, .file = file, .line = 8, .column = 3 },
+	};
+	struct place place = { .address = 0x1280, .file = file, .line = 7, .column = 3 };
+	struct by_source by;
+
+	by_source_init(&by, &binary, points, 5);
+	cr_assert_eq(by_source_find(&by, &place), &points[0], "its column, before it");
+	place.address = 0x1050;
+	cr_assert_eq(by_source_find(&by, &place), &points[0], "its column, behind it");
+	place.column = 4;
+	place.address = 0x1280;
+	cr_assert_eq(by_source_find(&by, &place), &points[1], "its function, another column");
+	place.address = 0x2900;
+	cr_assert_eq(by_source_find(&by, &place), &points[3]);
+	place.address = 0x3900;
+	cr_assert_eq(by_source_find(&by, &place), &points[3], "in no function, of no column: the nearest before it");
+	place.column = 3;
+	cr_assert_eq(by_source_find(&by, &place), &points[2], "in no function: its column");
+	place.line = 9;
+	cr_assert_null(by_source_find(&by, &place));
+	by_source_fini(&by);
 }
