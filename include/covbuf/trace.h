@@ -32,6 +32,19 @@ COVBUF_BEGIN_DECLS
 #define COVB_SLOW_CMP                                                                              \
 	(covb_rmb(), (COVBUF_SLOW_CALL bool (*)(uint64_t *, uint64_t, uint64_t, uint64_t,          \
 						uint64_t))covbuf_this_image.slow_cmp)
+#elif defined(__clang__) && defined(__x86_64__) && !defined(COVBUF_OUT_OF_LINE) && !defined(COVBUF_SANCOV_INLINE)
+/*
+ * At the address that was found when the image was loaded. A call by name may go by a PLT that is bound late, and
+ * the dynamic linker, which the first such call passes through, keeps fewer registers than preserve_most promises.
+ */
+#define COVB_BOUND(name, ...)                                                                      \
+	({                                                                                         \
+		COVBUF_SLOW_CALL bool (*bound_)(__VA_ARGS__);                                      \
+		__asm__("movq " #name "@GOTPCREL(%%rip), %0" : "=r"(bound_));                      \
+		bound_;                                                                            \
+	})
+#define COVB_SLOW_PC COVB_BOUND(covbuf_append_slow_pc, uint64_t *, uint64_t)
+#define COVB_SLOW_CMP COVB_BOUND(covbuf_append_slow_cmp, uint64_t *, uint64_t, uint64_t, uint64_t, uint64_t)
 #else
 #define COVB_SLOW_PC covbuf_append_slow_pc
 #define COVB_SLOW_CMP covbuf_append_slow_cmp
