@@ -123,7 +123,7 @@ done < "$programs/names"
 if [ -z "$carried" ]; then
 	for name in programs report; do
 		[ -x "${scripts[$name]}" ] || continue
-		[ -z "$list" ] || printf '%s\n  %s\n' "$name" "$(sed -n '/^# [A-Z]/{s/^# //p;q}' "${scripts[$name]}")"
+		[ -z "$list" ] || printf '%s\n  %s\n' "$name" "$(sed -n '/^# SPDX/d; /^# [A-Z]/{s/^# //p;q}' "${scripts[$name]}")"
 		# minutes each
 		if [ -z "$quick" ] || [ ${#only[@]} -gt 0 ]; then
 			add_wanted "$name" ""
