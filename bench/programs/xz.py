@@ -175,7 +175,7 @@ def losses(xz, threads):
            not os.path.exists(xz.command(by_name[name], 1)[0]):
             continue
         truth, again, got = (xz.counts(by_name[n], threads) for n in (atomic, atomic, name))
-        if name.startswith("AFL"):  # its atomic counters wrap to 0, the others do not: each beside itself with one thread
+        if name.startswith("AFL"):  # only its atomic counters wrap to 0: each beside itself with one thread
             single, plain = xz.counts(by_name[atomic], 1), xz.counts(by_name[name], 1)
             if single and plain and again and got:
                 found[name] = difference(got, plain), difference(again, single)
