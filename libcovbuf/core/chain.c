@@ -19,7 +19,8 @@ static COVBUF_NOINSTR bool worth_trying(struct covb_frame *full)
 	/* acquire: partner is the release in publish() of shm/grow.c; what was made is in the pool by then */
 	uint32_t grown = covb_load_acquire(&covb_engine.classes[full->area_class].grown);
 
-	if (full->grown_seen == grown + 1 && ++full->refusals % RETRY_EVERY)
+	/* once more at once: a scan is bounded, and the next one begins where it ended */
+	if (full->grown_seen == grown + 1 && ++full->refusals > 1 && full->refusals % RETRY_EVERY)
 		return false;
 	full->grown_seen = grown + 1;
 	return true;
