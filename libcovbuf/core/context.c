@@ -22,18 +22,21 @@ COVBUF_NOINSTR struct covb_frame *covb_context_find(const struct covbuf_context 
 /* What stays the same in all uses. */
 static COVB_RARE void set_up_void(const struct covb_context_private *priv, struct covb_frame *frame)
 {
-	frame->token = VOID_TOKEN(priv->index, frame - priv->voids);
 	frame->area = ~0u;
 	covb_frame_prepare(frame, COVBUF_MODE_PC, COVB_KIND_VOID);
+	covb_barrier(); /* a jump out of a handler may end this anywhere: the token says that it is done */
+	frame->token = VOID_TOKEN(priv->index, frame - priv->voids);
 }
 
 /* A token does not end with its frame, which an area may succeed; so each is another one. */
 static COVBUF_NOINSTR bool take_void(struct covb_context_private *priv, struct covb_frame *frame)
 {
-	/* by the first, if a handler wants it too */
-	if (COVBUF_UNLIKELY(!covb_local_cas(&frame->flag, 0, 1)))
-		return false;
+	/* by the first, if a handler wants it too; nor is one free that a jump out of a handler has left */
+	bool taken = covb_local_cas(&frame->flag, 0, 1);
+
 	covb_store(&priv->next_void, frame + 1);
+	if (COVBUF_UNLIKELY(!taken))
+		return false;
 	if (COVBUF_UNLIKELY(!frame->token))
 		set_up_void(priv, frame);
 	frame->token++;
