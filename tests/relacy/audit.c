@@ -45,6 +45,7 @@ static void owner_before(void)
 	other_owner = make_owner(COVBUF_MODE_PC, COVBUF_LINEAR, 0, 0);
 	covb_segment.owners[1].state = COVBUF_OWNER_LIVE | DEAD << 8;
 	covb_segment.owners[1].sequence = 1;
+	covb_engine.owner_hint = 1; /* the dead one's, if it is free */
 	covb_segment.procs[DEAD].state = 1u << 8 | COVBUF_PROC_LIVE;
 	open_contexts();
 	other_owner = NULL;

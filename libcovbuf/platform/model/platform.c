@@ -119,6 +119,7 @@ void covb_model_attach(uint32_t nr_areas)
 	e->nr_procs = NR_PROCS;
 	e->nr_contexts = NR_CONTEXTS;
 	e->nr_owners = NR_OWNERS;
+	e->owner_hint = 0;
 	e->nr_areas_max = COVB_MODEL_NR_AREAS;
 	e->frames = frames;
 	e->privates = privates;
