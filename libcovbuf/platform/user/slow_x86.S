@@ -13,6 +13,9 @@
  */
 #if defined(__x86_64__)
 #include "slow_x86.h"
+#if defined(__CET__)
+#include <cet.h> /* the note that this object bears it */
+#endif
 
 	.hidden	covb_alive_word
 	.hidden	covb_trap_words
