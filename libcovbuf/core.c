@@ -4,6 +4,7 @@
  * entries (COVB_WARM) have all that they call inlined, because the dozen calls of a start and a stop,
  * and the registers that each saves, cost as much as the work. Each file also compiles by itself.
  */
+#define COVBUF_OUT_OF_LINE /* covbuf_record() is called, and may call the slow half like any function */
 #include "core/handle.c"
 #include "core/pool.c"
 #include "core/ring.c"
