@@ -81,7 +81,7 @@ mutants() { # MACHINE COMPILER
 	local barriers=("$here/check_barriers.py" --named "$work/inlined.table" "$1 $2")
 	# of the table, what consumer.c has, as it is before the change
 	grep -E '^function|^inlined_' "$here/barriers.table" > "$work/inlined.table"
-	cat "$here/userspace.rules" "$here/callbacks.rules" | grep -E '^(root inlined_|allow)' > "$work/inlined.rules"
+	cat "$here/userspace.rules" "$here/callbacks.rules" | grep -E '^(root inlined_|allow|indirect)' > "$work/inlined.rules"
 	mutant "$at/order_too_strong" "$1" "$2" libcovbuf/core/queue.h 'covb_store(&areas\[i\].next' \
 		'covb_xchg_acquire(\&areas[i].next' "${barriers[@]}" --
 	if [ "$1" = ppc64le ]; then
