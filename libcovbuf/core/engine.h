@@ -97,6 +97,8 @@ struct covb_frame {
 	uint32_t refusals;
 	uint16_t flags;
 	uint8_t mode, kind;
+	uint8_t full;		/* RING: records lost since it was found full, + 1; 0: it may have room */
+	uint8_t zero;		/* slow_x86.S compares the four at once */
 	uint8_t area_class;
 	uint8_t wanted_kind;	/* void: of the area that there was none of */
 	union {

@@ -36,6 +36,7 @@ COVB_LONG void covb_ring_prepare(struct covb_frame *frame)
 	frame->ring = frame->start;
 	frame->mask = nr - 1;
 	frame->index = COVBUF_RING_START;
+	frame->full = 0;
 	frame->position = &area->position;
 	for (uint64_t k = 0; k < nr; k++)
 		covb_store(slot_of(frame, k), COVBUF_RING_START | k);
@@ -97,6 +98,7 @@ static COVBUF_NOINSTR int append_behind(struct covbuf_context *ctx, struct covb_
 			covb_barrier();
 			if (has_hole(frame, position))
 				return -1;
+			covb_store(&frame->full, 1);
 			covb_count(ctx, COVBUF_LOST_FULL);
 			return 0;
 		}
@@ -105,6 +107,33 @@ static COVBUF_NOINSTR int append_behind(struct covbuf_context *ctx, struct covb_
 		if (try_index(frame, k, record))
 			return 1;
 	}
+}
+
+/*
+ * A ring that was full is written to again when slots are free so far ahead: a writer that took each slot as it is
+ * freed would share its line with the consumer, and slow both down until most records are lost.
+ */
+#define ROOM_AHEAD 64
+
+/* Lost, and counted. Now and then false though nothing has changed: there may be a hole by now. */
+static COVB_LONG bool is_still_full(struct covbuf_context *ctx, struct covb_frame *frame)
+{
+	uint64_t ahead = frame->mask / 4 < ROOM_AHEAD ? frame->mask / 4 : ROOM_AHEAD;
+	uint64_t k = covb_load(&frame->index) + ahead;
+	uint8_t nr = (uint8_t)(covb_load(&frame->full) + 1);
+
+	if (covb_load(slot_of(frame, k)) == k)
+		nr = 0;
+	covb_store(&frame->full, nr);
+	if (!nr)
+		return false;
+	covb_count(ctx, COVBUF_LOST_FULL);
+	return true;
+}
+
+static COVBUF_NOINSTR bool was_full(struct covbuf_context *ctx, struct covb_frame *frame)
+{
+	return COVBUF_UNLIKELY(covb_load(&frame->full)) && is_still_full(ctx, frame);
 }
 
 static COVBUF_NOINSTR uint64_t claim_index(struct covb_frame *frame)
@@ -143,6 +172,8 @@ static COVB_LONG bool append_again(struct covbuf_context *ctx, struct covb_frame
 
 COVB_LONG bool covb_ring_append(struct covbuf_context *ctx, struct covb_frame *frame, const uint64_t *record)
 {
+	if (was_full(ctx, frame))
+		return false;
 	return append_again(ctx, frame, record, append_once(ctx, frame, record));
 }
 
@@ -154,9 +185,13 @@ static COVB_LONG bool append_pc_behind(struct covbuf_context *ctx, struct covb_f
 /* The same for a PC; mostly the slot is free, and nothing is called. */
 COVBUF_NOINSTR bool covb_ring_append_pc(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t pc)
 {
-	uint64_t k = claim_index(frame);
-	uint64_t *slot = &frame->ring[k & frame->mask];
+	uint64_t *slot;
+	uint64_t k;
 
+	if (was_full(ctx, frame))
+		return false;
+	k = claim_index(frame);
+	slot = &frame->ring[k & frame->mask];
 	if (COVBUF_LIKELY(covb_load(slot) == k)) {
 		covb_store(slot, pc); /* relaxed: the slot is the publication */
 		return true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Rings: drained while they are written, by the consumer and after the stop. */
 #include "fixture.h"
+#include "shm/shm.h"
 
 #include <pthread.h>
 
@@ -43,6 +44,55 @@ Test(ring, a_ring_that_nobody_drains_counts_what_it_loses)
 	cr_assert_eq(lost(COVBUF_LOST_FULL), 33);
 	cr_assert_eq(covbuf_disable(owner), 0);
 	cr_assert_eq(collect(owner)->nr_words, ring_records(0));
+}
+
+/* As the consumer does, whose next pass is many slots long. */
+static void free_slots(struct covbuf_segment *segment, uint64_t nr)
+{
+	for (; nr; nr--) {
+		uint64_t k = covb_load(&segment->areas[0].position);
+		uint64_t *words = (uint64_t *)(segment->base + segment->areas[0].offset_bytes);
+
+		covb_store(&words[k % ring_records(0)], k + ring_records(0));
+		covb_store(&segment->areas[0].position, k + 1);
+	}
+}
+
+Test(ring, one_that_was_full_is_written_to_again_when_some_room_is_there)
+{
+	struct covbuf_segment *segment;
+
+	attach_with(1);
+	segment = covbuf_attached_segment();
+	ring_owner(COVBUF_MODE_PC);
+	for (uint64_t i = 1; i <= ring_records(0) + 1; i++)
+		covbuf_trace_pc(i);
+	cr_assert_eq(lost(COVBUF_LOST_FULL), 1);
+	free_slots(segment, 64);
+	covbuf_trace_pc(2);
+	cr_assert_eq(lost(COVBUF_LOST_FULL), 2); /* its own line's neighbours are the consumer's still */
+	free_slots(segment, 1);
+	for (uint64_t i = 1; i <= 65; i++)
+		covbuf_trace_pc(i);
+	cr_assert_eq(lost(COVBUF_LOST_FULL), 2);
+	covbuf_trace_pc(3);
+	cr_assert_eq(lost(COVBUF_LOST_FULL), 3);
+}
+
+/* Less room than that is used in the end: what is ahead may be waiting for a hole. */
+Test(ring, one_that_was_full_is_looked_at_anew_now_and_then)
+{
+	uint64_t nr = 0;
+
+	attach_with(1);
+	ring_owner(COVBUF_MODE_PC);
+	for (uint64_t i = 1; i <= ring_records(0) + 1; i++)
+		covbuf_trace_pc(i);
+	free_slots(covbuf_attached_segment(), 10);
+	for (; nr < 1000 && lost(COVBUF_LOST_FULL) == nr + 1; nr++)
+		covbuf_trace_pc(1);
+	cr_assert_gt(nr, 200);
+	cr_assert_lt(nr, 300);
 }
 
 static void drain(struct collected *to)

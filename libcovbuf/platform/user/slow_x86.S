@@ -36,7 +36,7 @@
 
 	/* A ring of PCs, whose slot lies in the trap words: as covb_ring_append_pc(). To 1: no such ring. */
 	.macro append_ring
-	cmpw	$COVB_ASM_PC | COVB_ASM_RING_KIND << 8, COVB_ASM_MODE(%rax)
+	cmpl	$COVB_ASM_PC | COVB_ASM_RING_KIND << 8, COVB_ASM_MODE(%rax) /* nor was it full */
 	jne	1f
 	cmpq	COVB_ASM_START(%rax), %rdi
 	jne	9f

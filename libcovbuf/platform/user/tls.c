@@ -32,7 +32,9 @@ SAME(COVB_ASM_INDEX, offsetof(struct covb_frame, index));
 SAME(COVB_ASM_FLAGS, offsetof(struct covb_frame, flags));
 SAME(COVB_ASM_MODE, offsetof(struct covb_frame, mode));
 SAME(COVB_ASM_KIND, offsetof(struct covb_frame, kind));
-SAME(COVB_ASM_KIND, COVB_ASM_MODE + 1); /* compared at once */
+SAME(COVB_ASM_KIND, COVB_ASM_MODE + 1); /* compared at once, as are the next two */
+SAME(offsetof(struct covb_frame, full), COVB_ASM_MODE + 2);
+SAME(offsetof(struct covb_frame, zero), COVB_ASM_MODE + 3);
 SAME(COVB_ASM_GROW_OR_FILTER, COVB_FRAME_GROW | COVB_FRAME_FILTER);
 SAME(COVB_ASM_GUARD_BYTES, COVBUF_GUARD_WORDS * sizeof(uint64_t));
 SAME(COVB_ASM_SLOT, offsetof(struct covb_context_private, slot));
