@@ -37,14 +37,28 @@ COVBUF_BEGIN_DECLS
  * At the address that was found when the image was loaded. A call by name may go by a PLT that is bound late, and
  * the dynamic linker, which the first such call passes through, keeps fewer registers than preserve_most promises.
  */
-#define COVB_BOUND(name, ...)                                                                      \
-	({                                                                                         \
-		COVBUF_SLOW_CALL bool (*bound_)(__VA_ARGS__);                                      \
-		__asm__("movq " #name "@GOTPCREL(%%rip), %0" : "=r"(bound_));                      \
-		bound_;                                                                            \
-	})
-#define COVB_SLOW_PC COVB_BOUND(covbuf_append_slow_pc, uint64_t *, uint64_t)
-#define COVB_SLOW_CMP COVB_BOUND(covbuf_append_slow_cmp, uint64_t *, uint64_t, uint64_t, uint64_t, uint64_t)
+typedef COVBUF_SLOW_CALL bool (*covb_slow_pc_fn)(uint64_t *slot, uint64_t pc);
+typedef COVBUF_SLOW_CALL bool (*covb_slow_cmp_fn)(uint64_t *slot, uint64_t type, uint64_t arg1, uint64_t arg2,
+						  uint64_t pc);
+
+COVBUF_INLINE COVBUF_NOINSTR covb_slow_pc_fn covb_bound_slow_pc(void)
+{
+	covb_slow_pc_fn bound;
+
+	__asm__("movq covbuf_append_slow_pc@GOTPCREL(%%rip), %0" : "=r"(bound));
+	return bound;
+}
+
+COVBUF_INLINE COVBUF_NOINSTR covb_slow_cmp_fn covb_bound_slow_cmp(void)
+{
+	covb_slow_cmp_fn bound;
+
+	__asm__("movq covbuf_append_slow_cmp@GOTPCREL(%%rip), %0" : "=r"(bound));
+	return bound;
+}
+
+#define COVB_SLOW_PC (covb_bound_slow_pc())
+#define COVB_SLOW_CMP (covb_bound_slow_cmp())
 #else
 #define COVB_SLOW_PC covbuf_append_slow_pc
 #define COVB_SLOW_CMP covbuf_append_slow_cmp
