@@ -211,10 +211,15 @@ static uint32_t claim_queue(struct covb_drain *d, struct covbuf_owner_slot *slot
 static void queue_one_again(struct covb_drain *d, uint32_t owner, struct covb_taken *t)
 {
 	struct covbuf_area *areas = d->segment->areas;
+	uint64_t *hint = &d->segment->header->queued_hints[owner % COVBUF_NR_HINTS];
 
 	if (!covb_flag_move(&areas[t->area], &t->flag, d->holder, COVBUF_AREA_QUEUED))
 		return;
 	covb_queue_push(&d->segment->owners[owner], areas, t->area);
+	/* full fence: as in wake_consumer() of handoff.c, for a collector beside the consumer, which may have cleared the hint */
+	covb_mb_after_cas();
+	if (!covb_load(hint))
+		covb_store(hint, COVBUF_HINT(owner, t->area));
 	covb_fetch_add(&d->segment->owners[owner].queued, (uint64_t)-1); /* it was counted before */
 }
 
