@@ -342,6 +342,21 @@ static void sample_latency(struct bench_variant *variant)
 	}
 }
 
+/* A sample of each in turn; another process is needed, and a core for it. */
+static void measure(struct bench *bench, void (*sample)(struct bench_variant *variant))
+{
+	for (uint32_t i = 0; i < bench->nr_variants; i++) {
+		bench->variants[i].by_median = bench->variants[i].uncounted = true;
+		bench->variants[i].missing = bench_nr_cores() < 2 ? "needs 2 cores, there is 1" : NULL;
+	}
+	if (!bench_wanted(bench))
+		return;
+	while (bench_nr_cores() > 1 && bench_another(bench))
+		for (uint32_t i = 0; i < bench->nr_variants; i++)
+			sample(&bench->variants[i]);
+	bench_report(bench);
+}
+
 static void measure_latency(void)
 {
 	/* What 150 ns and 20 us are to the floors on the machine that they are about. */
@@ -360,16 +375,7 @@ static void measure_latency(void)
 			       .question = "How long is a record on its way?", .nr_variants = BENCH_NR(variants),
 			       .repetitions = 30 };
 
-	for (uint32_t i = 0; i < BENCH_NR(variants); i++) {
-		variants[i].by_median = variants[i].uncounted = true;
-		variants[i].missing = bench_nr_cores() < 2 ? "needs 2 cores, there is 1" : NULL;
-	}
-	if (!bench_wanted(&bench))
-		return;
-	while (bench_nr_cores() > 1 && bench_another(&bench))
-		for (uint32_t i = 0; i < BENCH_NR(variants); i++)
-			sample_latency(&variants[i]);
-	bench_report(&bench);
+	measure(&bench, sample_latency);
 }
 
 struct load {
@@ -410,17 +416,9 @@ static void measure_throughput(void)
 			       .question = "What does a record cost until another process has read it?",
 			       .nr_variants = BENCH_NR(variants), .repetitions = 20 };
 
-	for (uint32_t i = 0; i < BENCH_NR(variants); i++) {
-		variants[i].against = i ? variants[0].name : NULL;
-		variants[i].by_median = variants[i].uncounted = true;
-		variants[i].missing = bench_nr_cores() < 2 ? "needs 2 cores, there is 1" : NULL;
-	}
-	if (!bench_wanted(&bench))
-		return;
-	while (bench_nr_cores() > 1 && bench_another(&bench))
-		for (uint32_t i = 0; i < BENCH_NR(variants); i++)
-			sample_throughput(&variants[i]);
-	bench_report(&bench);
+	for (uint32_t i = 1; i < BENCH_NR(variants); i++)
+		variants[i].against = variants[0].name;
+	measure(&bench, sample_throughput);
 }
 
 static void open_ways(void)
