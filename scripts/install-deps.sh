@@ -24,7 +24,10 @@ test=(
 	bc bison flex                              # kernels with KCOV, and with debugging
 	relacy-dev frama-c-base                    # models, proofs
 	gcc-powerpc64le-linux-gnu g++-powerpc64le-linux-gnu libc6-dev-ppc64el-cross qemu-user qemu-system-ppc # POWER
+	llvm-19-dev # a pass plugin for profiles
 )
+# Debian brings these by its security updates; a mirror without them is no error, and their tests are skipped.
+optional=(clang-22 llvm-22 lld-22 libclang-rt-22-dev) # profiles of a newer LLVM, with group test
 real=(
 	dpkg-dev xz-utils # source packages
 	libevent-dev tcl  # memcached and sqlite3 are built with these
@@ -51,6 +54,7 @@ wanted=()
 for group in "${groups[@]}"; do
 	declare -n members=$group
 	wanted+=("${members[@]}")
+	[ "$group" != test ] || wanted+=("${optional[@]}")
 done
 if [ -n "$list" ]; then
 	printf '%s\n' "${wanted[@]}"
@@ -61,15 +65,20 @@ command -v dpkg-query > /dev/null ||
 	die "this is not Debian: there is no dpkg. Install what '$me --list' prints, by its names in your system"
 installed=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${wanted[@]}" 2> /dev/null |
 	sed -n 's/ installed$//p') || true
-missing=()
+missing=() needed=
 for package in "${wanted[@]}"; do
-	grep -qxF "$package" <<< "$installed" || missing+=("$package")
+	grep -qxF "$package" <<< "$installed" && continue
+	missing+=("$package")
+	[[ " ${optional[*]} " == *" $package "* ]] || needed=1
 done
 if [ ${#missing[@]} -eq 0 ]; then
 	echo "$me: all ${#wanted[@]} packages are there"
 	exit 0
 fi
 echo "$me: missing: ${missing[*]}"
+if [ -z "$needed" ]; then
+	die() { echo "$me: skipped, with what needs it: ${missing[*]} ($*)" >&2; exit 0; }
+fi
 command -v apt-get > /dev/null || die "there is no apt-get here; install the above in your system's way"
 (. /etc/os-release && [ "${VERSION_CODENAME:-}" = bookworm ]) ||
 	echo "$me: made for Debian 12 (bookworm); other releases may not have all of these" >&2
@@ -81,5 +90,15 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q update ||
 	die "apt-get update failed; is the network there? Then: apt-get install ${missing[*]}"
+asked=()
+for package in "${missing[@]}"; do
+	if [[ " ${optional[*]} " == *" $package "* ]] && ! apt-cache show "$package" > /dev/null 2>&1; then
+		echo "$me: $package is not to be had here; what needs it is skipped" >&2
+	else
+		asked+=("$package")
+	fi
+done
+[ ${#asked[@]} -gt 0 ] || exit 0
+missing=("${asked[@]}")
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "${missing[@]}" ||
 	die "apt-get install failed; see above. By hand: apt-get install ${missing[*]}"
