@@ -7,8 +7,12 @@
  *
  *	IMAGE.ID.PID.N.profraw	whole: a raw profile, valid at every moment. Its counters and bitmaps are those of
  *				a process, mapped over the sections of its image.
- *	IMAGE.ID.PID.N.profcnt	counts: counters and bitmaps alone, of a process or of a difference between two
- *				points in one. What else a raw profile needs is in the image's template.
+ *	IMAGE.ID.PID.N.profcnt	counts: counters and bitmaps alone. What else a raw profile needs is in the image's
+ *				template.
+ *	IMAGE.ID.PID.dN.profcnt	counts of a difference between two points in a process
+ *	IMAGE.ID.PID.bN.profcnt	bits that the process has cleared in its bitmaps (COVBUF_PROFILE_CLEAR_BITMAPS); its
+ *				counters are 0. Bits come here before they are cleared there: whoever wants all of
+ *				them reads the process's other files first.
  *	IMAGE.ID.template	a raw profile whose counters and bitmaps mean nothing
  *
  * IMAGE is the last part of the image's path, ID its covbuf_profile_note.id in 16 hexadecimal digits, N the
@@ -81,6 +85,17 @@ struct covbuf_profile_image {
 	uint64_t bitmaps_bytes;
 	struct covbuf_profile_note *note; /* in the file, or a private one */
 	const char *directory;		  /* absolute; NULL: no profile was asked for */
+	/* Makes the image's template in an open directory. 0, also if it is there; or a negative error number. */
+	int (*make_template)(struct covbuf_profile_image *image, int directory);
+	uint64_t mark; /* libcovbuf's, 0 in a fresh image: which load of it this is */
 };
+
+/*
+ * What the runtime tells libcovbuf. It declares them weak: libcovbuf need not be in the process.
+ * opened: by a second load that goes on with a file, once it is mapped, before anything of its own is added to it.
+ * closed: by the image's last destructor; counters, bitmaps and note stay until it has returned.
+ */
+void covbuf_profile_image_opened(struct covbuf_profile_image *image) __attribute__((visibility("default")));
+void covbuf_profile_image_closed(struct covbuf_profile_image *image) __attribute__((visibility("default")));
 
 #endif
