@@ -24,6 +24,11 @@
  * readers find it by looking before each multiple of 4,096. It tells all that has to be known of the raw
  * format, so that no reader has a table of LLVM's versions.
  *
+ * A reader may put the counts of processes that have ended into one file, a sum, which has the name
+ * IMAGE.ID.0.N.profcnt (raw profiles that are made of several are sums, too). The files in the sum are removed only
+ * when it has its name. Until they are gone it ends with their names, each as "STARTED NAME" and a NUL, STARTED
+ * being covbuf_profile_note.started in decimal: a reader passes over those that are still there.
+ *
  * Raw format: clang's include/profile/InstrProfData.inc and compiler-rt's lib/profile/InstrProfilingWriter.c.
  * All numbers are little-endian.
  */
@@ -63,7 +68,9 @@ struct covbuf_profile_note {
 	uint32_t pid;		  /* in its own namespace; 0: a kernel module */
 	uint32_t in_use;	  /* 1: mapped over an image. A second load of the image takes one with 0 */
 	uint64_t lost_processes;  /* fork children that could have no file, and whose counts are lost. Atomic */
-	uint64_t reserved[15];
+	uint64_t processes;	  /* of a sum: of so many processes, which had ended; pid is 0. Else 0 */
+	uint64_t summed_bytes;	  /* of a sum: what the end of the file has of the names of files in the sum */
+	uint64_t reserved[13];
 	char compiler[64];	  /* __VERSION__: "Clang 19.1.7 (3+b1)" */
 	char image[512];	  /* path, as the process had it */
 	char label[216];	  /* of a difference; else empty */
