@@ -12,13 +12,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h> /* renameat2() */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "raw.h"
+#include "format.h"
+
+#if !defined(COVB_RAW)
+#define COVB_RAW __attribute__((unused)) static
+#endif
 
 #define COVB_MAX_NUMBER 10000
 #define COVB_NAME_BYTES 256
@@ -94,9 +99,11 @@ COVB_RAW void covb_name_file(char *name, const char *prefix, const char *stem, u
 /* Makes the directory, if it has to, and gives its absolute path (PATH_MAX bytes). */
 COVB_RAW int covb_make_directory(const char *name, char *absolute)
 {
-	if (mkdir(name, 0700) < 0 && errno != EEXIST)
-		return -errno;
-	return realpath(name, absolute) ? 0 : -errno;
+	if (realpath(name, absolute))
+		return 0;
+	if (errno == ENOENT && (mkdir(name, 0700) == 0 || errno == EEXIST) && realpath(name, absolute))
+		return 0;
+	return -errno;
 }
 
 /* In a directory of somebody else, or where everybody may remove files, names mean nothing. */
@@ -116,31 +123,39 @@ COVB_RAW int covb_open_directory(const char *path)
 	return -EPERM;
 }
 
-/* Room is reserved: a page that cannot be had later would be a SIGBUS. */
-COVB_RAW int covb_reserve(int fd, uint64_t bytes)
+/* Going beyond would be a SIGXFSZ. */
+COVB_RAW int covb_check_size(uint64_t bytes)
 {
 	struct rlimit limit;
 
-	/* Going beyond would be a SIGXFSZ. */
-	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < bytes)
-		return -EFBIG;
-	return -posix_fallocate(fd, 0, (off_t)bytes);
+	return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < bytes ? -EFBIG : 0;
 }
 
-/* A new file of zeros, under a name that readers pass over. */
-COVB_RAW int covb_make_file(int directory, const char *stem, uint32_t pid, uint64_t bytes, char *name)
+/* A new, empty file under a name that readers pass over. */
+COVB_RAW int covb_create_file(int directory, const char *stem, uint32_t pid, char *name)
 {
-	int fd = -1, error;
-
 	for (unsigned int n = 0; n < COVB_MAX_NUMBER; n++) {
+		int fd;
+
 		covb_name_file(name, ".", stem, pid, n, "");
 		fd = openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd >= 0 || errno != EEXIST)
+		if (fd >= 0)
+			return fd;
+		if (errno != EEXIST)
 			break;
 	}
+	return -errno;
+}
+
+/* A new file of zeros. Room is reserved: a page that cannot be had when it is written would be a SIGBUS. */
+COVB_RAW int covb_make_file(int directory, const char *stem, uint32_t pid, uint64_t bytes, char *name)
+{
+	int error = covb_check_size(bytes);
+	int fd = error ? error : covb_create_file(directory, stem, pid, name);
+
 	if (fd < 0)
-		return -errno;
-	error = covb_reserve(fd, bytes);
+		return fd;
+	error = -posix_fallocate(fd, 0, (off_t)bytes);
 	if (error == 0)
 		return fd;
 	unlinkat(directory, name, 0);

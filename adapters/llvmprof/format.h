@@ -102,7 +102,13 @@ struct covbuf_profile_image {
  * opened: by a second load that goes on with a file, once it is mapped, before anything of its own is added to it.
  * closed: by the image's last destructor; counters, bitmaps and note stay until it has returned.
  */
+#if defined(__cplusplus)
+extern "C" {
+#endif
 void covbuf_profile_image_opened(struct covbuf_profile_image *image) __attribute__((visibility("default")));
 void covbuf_profile_image_closed(struct covbuf_profile_image *image) __attribute__((visibility("default")));
+#if defined(__cplusplus)
+}
+#endif
 
 #endif

@@ -16,6 +16,11 @@
 
 #include "raw.h"
 
+#define COVB_MAX_BUILD_ID 64
+#define COVB_TEXT_OF(number) #number
+#define COVB_TEXT(number) COVB_TEXT_OF(number)
+#define COVB_CLANG_MAJOR COVB_TEXT(__clang_major__)
+
 #define COVB_HIDDEN __attribute__((visibility("hidden")))
 
 /* The linker defines these where the image has such a section. */

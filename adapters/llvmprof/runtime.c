@@ -6,9 +6,9 @@
  * Linked into each such image, program or library, in place of compiler-rt's runtime. Compiled by the image's own clang,
  * which knows the format.
  *
- *	start: the image is loaded; its file is made, or found again, and mapped
- *	in_child: a fork child; a file of its own is mapped
- *	stop: the image goes; its file can be used again
+ *	start	the image is loaded: its file is made, or found again, and mapped
+ *	child	a fork child: a file of its own is mapped, from zero
+ *	stop	the image goes: its file can be used again
  *
  * Where a file cannot be had, one line says why, and counters stay in the process.
  */
@@ -29,83 +29,25 @@
 
 #include "files.h"
 #include "image.h"
+#include "interface.h"
 #include "raw.h"
+#include "report.h"
+
+#pragma weak covbuf_profile_image_opened
+#pragma weak covbuf_profile_image_closed
 
 #define START_PRIORITY 101
 
-COVB_HIDDEN __attribute__((used)) struct covbuf_profile_image covb_profile_image = { .version = COVBUF_PROFILE_VERSION };
+COVB_HIDDEN __attribute__((used)) struct covbuf_profile_image covb_profile_image;
 
 static struct covb_found_image image;
-static struct covb_raw_layout whole;		/* of the image's whole files and template */
-static struct covbuf_profile_note private_note; /* while there is no file */
-static char *note_page;				/* of the file; after a loss, of the last ancestor's */
+static struct covbuf_profile_note private_note; /* the image's, and while there is no file this process's */
+static struct covb_raw_layout whole;		/* of the image's whole files and its template */
+static char *note_page;				/* in the file that is mapped; after a loss, in an ancestor's */
 static size_t page_bytes;
+static int counts_form;
 static char directory_path[PATH_MAX];
 static char stem[COVB_NAME_BYTES - 64];
-
-static struct covbuf_profile_note *note_in(char *page)
-{
-	return (struct covbuf_profile_note *)(page + page_bytes) - 1;
-}
-
-/* What to do about it. */
-static const char *advice(int error)
-{
-	switch (error) {
-	case -ENOSPC:
-	case -EDQUOT:
-		return "make room there";
-	case -EFBIG:
-		return "raise the limit of file sizes (ulimit -f)";
-	case -ENOENT:
-		return "make the directory above it";
-	case -EPERM:
-		return "name a directory of your own, where others may not write";
-	case -EMFILE:
-	case -ENFILE:
-		return "raise the limit of open files (ulimit -n)";
-	default:
-		return "let COVBUF_PROFILE name a directory of your own";
-	}
-}
-
-static const char *error_text(int error)
-{
-#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 32)
-	return strerrordesc_np(-error); /* strerror() may allocate */
-#else
-	return strerror(-error);
-#endif
-}
-
-static void complain(const char *what, const char *why, const char *to_do)
-{
-	char line[1024];
-	struct covb_text text = covb_text_in(line, sizeof(line) - 1);
-	ssize_t ignored;
-
-	covb_text_add(&text, "covbuf: counts of ");
-	covb_text_add(&text, private_note.image);
-	covb_text_add(&text, " stay private: ");
-	covb_text_add(&text, what);
-	covb_text_add(&text, why);
-	covb_text_add(&text, "; ");
-	covb_text_add(&text, to_do);
-	text.last++;
-	covb_text_add(&text, "\n");
-	ignored = write(STDERR_FILENO, line, (size_t)(text.at - line));
-	(void)ignored;
-}
-
-static void complain_of_file(int error)
-{
-	char what[PATH_MAX + 64];
-	struct covb_text text = covb_text_in(what, sizeof(what));
-
-	covb_text_add(&text, directory_path);
-	covb_text_add(&text, ": ");
-	complain(what, error_text(error), advice(error));
-}
 
 static void block_signals(sigset_t *before)
 {
@@ -115,34 +57,76 @@ static void block_signals(sigset_t *before)
 	pthread_sigmask(SIG_SETMASK, &all, before);
 }
 
-/* Whether the linker script was there, and knew this machine's pages. */
-static int check_pages(void)
+/* The notes of this process's files. */
+static struct covbuf_profile_note whole_note(void)
 {
-	uintptr_t ends = (uintptr_t)__start___llvm_prf_cnts | (uintptr_t)__stop___llvm_prf_cnts |
-			 (uintptr_t)__start___llvm_prf_bits | (uintptr_t)__stop___llvm_prf_bits;
+	struct covbuf_profile_note note = private_note;
 
-	if (ends % page_bytes == 0)
-		return 0;
-	if (ends % COVBUF_PROFILE_ALIGN == 0)
-		complain("", "its sections are laid out for smaller pages", "link with -Wl,-z,max-page-size=65536");
-	else
-		complain("", "it is linked without covbuf's linker script", "pkg-config --libs covbuf-llvmprof-VERSION names it");
-	return -1;
+	note.in_use = 1;
+	return note;
 }
 
-/* Maps a part of the file over a section, with what the section has added to it. */
-static int map_section(int fd, uint64_t offset, void *section, size_t bytes, int counts)
+static struct covbuf_profile_note counts_note(void)
 {
-	uint64_t *from = (uint64_t *)section, *to;
+	struct covbuf_profile_note note = whole_note();
+
+	note.kind = COVBUF_PROFILE_COUNTS;
+	note.counters_offset = page_bytes;
+	note.bitmaps_offset = note.counters_offset + note.counters_bytes;
+	note.file_bytes = note.bitmaps_offset + note.bitmaps_bytes;
+	return note;
+}
+
+/* Maps the page of the file that ends with the note. */
+static int map_note(int fd, const struct covbuf_profile_note *note, char **page)
+{
+	void *at = mmap(NULL, page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			(off_t)(note->counters_offset - page_bytes));
+
+	if (at == MAP_FAILED)
+		return -errno;
+	*page = (char *)at;
+	return 0;
+}
+
+static struct covbuf_profile_note *note_in(char *page)
+{
+	return (struct covbuf_profile_note *)(page + page_bytes) - 1;
+}
+
+/* The file of this process is mapped, its note in @page. */
+static void use_file(char *page)
+{
+	note_page = page;
+	covb_profile_image.note = note_in(page);
+	covb_profile_image.mapped = 1;
+}
+
+/* What an image counted before this runs, in constructors and IFUNC resolvers, is added to what its file has. */
+static void add_early(void *section, const void *early, size_t bytes, int adds_up)
+{
+	const uint64_t *from = (const uint64_t *)early;
+	uint64_t *to = (uint64_t *)section;
+
+	for (size_t i = 0; i < bytes / sizeof(*to); i++)
+		if (from[i])
+			to[i] = adds_up ? to[i] + from[i] : to[i] | from[i];
+}
+
+/*
+ * Maps a part of the file over a section, with what the section has. It is moved there when
+ * it is complete, since a mapping that fails may leave a hole. Context: no signals, no other threads in the image.
+ */
+static int map_section(int fd, uint64_t offset, void *section, size_t bytes, int adds_up)
+{
+	void *to;
 
 	if (bytes == 0)
 		return 0;
-	to = (uint64_t *)mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
+	to = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
 	if (to == MAP_FAILED)
 		return -errno;
-	for (size_t i = 0; i < bytes / sizeof(*to); i++)
-		if (from[i])
-			to[i] = counts ? to[i] + from[i] : to[i] | from[i];
+	add_early(to, section, bytes, adds_up);
 	if (mremap(to, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, section) == MAP_FAILED)
 		return -errno;
 	return 0;
@@ -155,22 +139,11 @@ static int map_sections(int fd, const struct covbuf_profile_note *note)
 	return error ? error : map_section(fd, note->bitmaps_offset, __start___llvm_prf_bits, note->bitmaps_bytes, 0);
 }
 
-static int map_note(int fd, const struct covbuf_profile_note *note)
-{
-	void *page = mmap(NULL, page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-			  (off_t)(note->counters_offset - page_bytes));
-
-	if (page == MAP_FAILED)
-		return -errno;
-	note_page = (char *)page;
-	return 0;
-}
-
-/* All of a whole file that is not zero, but for counters and bitmaps. */
+/* All of a raw profile that is not zero, but for counters and bitmaps. */
 static int fill_whole(int fd, const struct covbuf_profile_note *note)
 {
 	const struct covb_raw_sections *s = &image.sections;
-	char head[sizeof(struct covb_raw_header) + 8 + 64] __attribute__((aligned(8))) = { 0 };
+	uint64_t head[(sizeof(struct covb_raw_header) + 8 + COVB_MAX_BUILD_ID) / 8] = { 0 };
 	int error;
 
 	covb_raw_write_head(head, s, &whole);
@@ -184,18 +157,69 @@ static int fill_whole(int fd, const struct covbuf_profile_note *note)
 	return error;
 }
 
+/* A new raw profile, under a name that readers pass over. A template has no counts, and needs no room for them. */
+static int make_whole(int directory, int is_template, char *name)
+{
+	const struct covbuf_profile_note note = is_template ? private_note : whole_note();
+	int error = covb_check_size(whole.file_bytes);
+	int fd;
+
+	if (error)
+		return error;
+	if (is_template)
+		fd = covb_create_file(directory, stem, note.pid, name);
+	else
+		fd = covb_make_file(directory, stem, note.pid, whole.file_bytes, name);
+	if (fd < 0)
+		return fd;
+	error = is_template && ftruncate(fd, (off_t)whole.file_bytes) < 0 ? -errno : fill_whole(fd, &note);
+	if (!error)
+		return fd;
+	unlinkat(directory, name, 0);
+	close(fd);
+	return error;
+}
+
+/* Makes the template if there is none: of @from, a whole file, where files may have two names. */
+static int have_template(int directory, const char *from)
+{
+	char template_name[COVB_NAME_BYTES], name[COVB_NAME_BYTES];
+	struct covb_text text = covb_text_in(template_name, sizeof(template_name));
+	int fd, error;
+
+	covb_text_add(&text, stem);
+	covb_text_add(&text, ".template");
+	if (from && (linkat(directory, from, directory, template_name, 0) == 0 || errno == EEXIST))
+		return 0;
+	if (faccessat(directory, template_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	fd = make_whole(directory, 1, name);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	error = covb_move_file(directory, name, template_name);
+	if (error)
+		unlinkat(directory, name, 0);
+	return error == -EEXIST ? 0 : error;
+}
+
+static int make_template(struct covbuf_profile_image *this_image, int directory)
+{
+	(void)this_image;
+	return have_template(directory, NULL);
+}
+
+/* start: a whole file of this process. */
 static int start_whole(int directory)
 {
-	char name[COVB_NAME_BYTES], template_name[COVB_NAME_BYTES];
-	struct covb_text text = covb_text_in(template_name, sizeof(template_name));
-	int fd = covb_make_file(directory, stem, private_note.pid, whole.file_bytes, name);
+	char name[COVB_NAME_BYTES];
+	char *page = NULL;
+	int fd = make_whole(directory, 0, name);
 	int error;
 
 	if (fd < 0)
 		return fd;
-	error = fill_whole(fd, &private_note);
-	if (!error)
-		error = map_note(fd, &private_note);
+	error = map_note(fd, &private_note, &page);
 	if (!error)
 		error = covb_publish(directory, name, stem, private_note.pid, ".profraw");
 	if (!error)
@@ -203,15 +227,276 @@ static int start_whole(int directory)
 	if (error) {
 		unlinkat(directory, name, 0);
 	} else {
-		covb_text_add(&text, stem);
-		covb_text_add(&text, ".template");
-		linkat(directory, name, directory, template_name, 0);
+		use_file(page);
+		have_template(directory, name); /* without: this file is there for it */
 	}
 	close(fd);
 	return error;
 }
 
-static int start_file(void)
+/* A counts file of this process with its name, and its note's page. */
+static int make_counts(int directory, const struct covbuf_profile_note *note, char *name, char **page)
+{
+	int fd = covb_make_file(directory, stem, note->pid, note->file_bytes, name);
+	int error;
+
+	if (fd < 0)
+		return fd;
+	error = map_note(fd, note, page);
+	if (!error) {
+		*note_in(*page) = *note;
+		error = covb_publish(directory, name, stem, note->pid, ".profcnt");
+		if (!error)
+			return fd;
+		munmap(*page, page_bytes);
+	}
+	unlinkat(directory, name, 0);
+	close(fd);
+	return error;
+}
+
+static int start_counts(int directory)
+{
+	const struct covbuf_profile_note note = counts_note();
+	char name[COVB_NAME_BYTES];
+	char *page;
+	int error = have_template(directory, NULL);
+	int fd = error ? error : make_counts(directory, &note, name, &page);
+
+	if (fd < 0)
+		return fd;
+	error = map_sections(fd, &note);
+	if (error)
+		unlinkat(directory, name, 0);
+	else
+		use_file(page);
+	close(fd);
+	return error;
+}
+
+/* Whether a file is the one that @note describes, of this process, and not in use. */
+static int is_own(int fd, const struct covbuf_profile_note *note)
+{
+	struct covbuf_profile_note found;
+	struct stat status;
+
+	if (!note->started || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_uid != geteuid() ||
+	    status.st_nlink == 0 || (uint64_t)status.st_size != note->file_bytes)
+		return 0;
+	if (pread(fd, &found, sizeof(found), (off_t)(note->counters_offset - sizeof(found))) != sizeof(found))
+		return 0;
+	found.lost_processes = 0;
+	if (found.in_use)
+		return 0;
+	found.in_use = 1;
+	return memcmp(&found, note, sizeof(found)) == 0;
+}
+
+/*
+ * Goes on with a file of this process. libcovbuf sees it as it was left, before what was counted since is added: so
+ * that is put aside, and is not in the sections when they are mapped.
+ */
+static int map_again(int fd, const struct covbuf_profile_note *note)
+{
+	size_t counters_bytes = note->counters_bytes, bitmaps_bytes = note->bitmaps_bytes;
+	char *early = (char *)mmap(NULL, counters_bytes + bitmaps_bytes, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *page = NULL;
+	int error;
+
+	if (early == MAP_FAILED)
+		return -errno;
+	memcpy(early, __start___llvm_prf_cnts, counters_bytes);
+	memcpy(early + counters_bytes, __start___llvm_prf_bits, bitmaps_bytes);
+	memset(__start___llvm_prf_cnts, 0, counters_bytes);
+	memset(__start___llvm_prf_bits, 0, bitmaps_bytes);
+	error = map_note(fd, note, &page);
+	if (!error)
+		error = map_sections(fd, note);
+	if (!error) {
+		use_file(page);
+		note_in(page)->in_use = 1;
+		if (covbuf_profile_image_opened)
+			covbuf_profile_image_opened(&covb_profile_image);
+	}
+	add_early(__start___llvm_prf_cnts, early, counters_bytes, 1);
+	add_early(__start___llvm_prf_bits, early + counters_bytes, bitmaps_bytes, 0);
+	munmap(early, counters_bytes + bitmaps_bytes);
+	return error;
+}
+
+/* start: a library that was here before goes on with its file. -ENOENT: it was not. */
+static int start_again(int directory, const struct covbuf_profile_note *note, const char *suffix)
+{
+	char name[COVB_NAME_BYTES];
+
+	for (unsigned int n = 0; n < COVB_MAX_NUMBER; n++) {
+		int fd, error = -ENOENT;
+
+		covb_name_file(name, "", stem, note->pid, n, suffix);
+		fd = openat(directory, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		if (fd < 0 && errno == ENOENT)
+			break;
+		if (fd < 0)
+			continue;
+		if (is_own(fd, note))
+			error = map_again(fd, note);
+		close(fd);
+		if (error != -ENOENT)
+			return error;
+	}
+	return -ENOENT;
+}
+
+/* The image's file in its directory, whatever it is. */
+static int start_file(int directory)
+{
+	const struct covbuf_profile_note note = whole_note(), counts = counts_note();
+	int error = -ENOENT;
+
+	if (!image.is_program) {
+		error = start_again(directory, &note, ".profraw");
+		if (error == -ENOENT)
+			error = start_again(directory, &counts, ".profcnt");
+	}
+	if (error != -ENOENT)
+		return error;
+	return counts_form ? start_counts(directory) : start_whole(directory);
+}
+
+/* A counter that is lost, and bitmaps. */
+static void map_nothing(void *section, size_t bytes)
+{
+	if (bytes)
+		mmap(section, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
+static int map_zero(int fd, uint64_t offset, void *section, size_t bytes)
+{
+	int flags = MAP_SHARED | MAP_FIXED;
+
+	return bytes == 0 || mmap(section, bytes, PROT_READ | PROT_WRITE, flags, fd, (off_t)offset) == section ? 0 : -errno;
+}
+
+static int child_file(int directory)
+{
+	const struct covbuf_profile_note note = counts_note();
+	char name[COVB_NAME_BYTES];
+	char *page;
+	int fd = make_counts(directory, &note, name, &page);
+	int error;
+
+	if (fd < 0)
+		return fd;
+	error = map_zero(fd, note.counters_offset, __start___llvm_prf_cnts, note.counters_bytes);
+	if (!error)
+		error = map_zero(fd, note.bitmaps_offset, __start___llvm_prf_bits, note.bitmaps_bytes);
+	close(fd);
+	if (error) {
+		munmap(page, page_bytes);
+		unlinkat(directory, name, 0);
+		return error;
+	}
+	if (note_page)
+		munmap(note_page, page_bytes);
+	use_file(page);
+	return 0;
+}
+
+/* The child is not to count for its parent. An ancestor's file knows of it; the first one is told to the user. */
+static void child_is_lost(int error)
+{
+	map_nothing(__start___llvm_prf_cnts, private_note.counters_bytes);
+	map_nothing(__start___llvm_prf_bits, private_note.bitmaps_bytes);
+	covb_profile_image.note = &private_note;
+	covb_profile_image.mapped = 0;
+	if (!note_page || __atomic_fetch_add(&note_in(note_page)->lost_processes, 1, __ATOMIC_RELAXED) == 0)
+		covb_complain_of_file(image.path, directory_path, error);
+}
+
+/*
+ * pthread_atfork(). Context: the only thread, of a process that may have had others: async-signal-safe calls. A
+ * signal handler that runs before this counts for the parent.
+ */
+static void child(void)
+{
+	int directory, error;
+	sigset_t before;
+
+	block_signals(&before);
+	private_note.pid = (uint32_t)getpid();
+	private_note.started = covb_process_started();
+	directory = covb_open_directory(directory_path);
+	error = directory < 0 ? directory : child_file(directory);
+	if (directory >= 0)
+		close(directory);
+	if (error)
+		child_is_lost(error);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* What the compiler's other uses of these sections look like, and objects of other compilers. */
+static const char *check_format(const char **to_do)
+{
+	*to_do = "compile with -fprofile-instr-generate -fcoverage-mapping, and no other profile";
+	if (&__llvm_profile_raw_version && __llvm_profile_raw_version != INSTR_PROF_RAW_VERSION)
+		return "it is instrumented for optimization, or has counters of one byte";
+	*to_do = "compile and link all of it for the same version of clang";
+	if (image.sections.build_id_bytes > COVB_MAX_BUILD_ID)
+		return "its build ID is too long";
+	return covb_raw_check(&image.sections);
+}
+
+/* Whether the linker script was there, and knew this machine's pages. */
+static const char *check_pages(const char **to_do)
+{
+	uintptr_t ends = (uintptr_t)__start___llvm_prf_cnts | (uintptr_t)__stop___llvm_prf_cnts |
+			 (uintptr_t)__start___llvm_prf_bits | (uintptr_t)__stop___llvm_prf_bits;
+
+	*to_do = "link with -Wl,-z,max-page-size=65536";
+	if (ends % page_bytes && ends % COVBUF_PROFILE_ALIGN == 0)
+		return "its sections are made for smaller pages than this system's";
+	*to_do = "add what pkg-config --libs covbuf-llvmprof-" COVB_CLANG_MAJOR " prints to the link (not for gold)";
+	return ends % page_bytes ? "it was linked without covbuf's linker script" : NULL;
+}
+
+/* What is known of the image, with a file or without: 0, or it is no image with a profile. */
+static int describe(const char **wrong, const char **to_do)
+{
+	const struct covb_raw_sections *s = &image.sections;
+
+	covb_find_image(&image);
+	if (s->records_bytes == 0)
+		return -1;
+	page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+	covb_raw_copy_text(private_note.image, sizeof(private_note.image), image.path);
+	*wrong = check_format(to_do);
+	if (*wrong)
+		return 0;
+	covb_raw_lay_out(s, page_bytes, &whole);
+	covb_raw_fill_note(&private_note, s, &whole, image.path);
+	covb_name_stem(stem, sizeof(stem), image.path, private_note.id);
+	private_note.pid = (uint32_t)getpid();
+	covb_profile_image.counters = __start___llvm_prf_cnts;
+	covb_profile_image.counters_bytes = s->counters_bytes;
+	covb_profile_image.bitmaps = __start___llvm_prf_bits;
+	covb_profile_image.bitmaps_bytes = s->bitmaps_bytes;
+	covb_profile_image.note = &private_note;
+	covb_profile_image.make_template = make_template;
+	covb_profile_image.version = COVBUF_PROFILE_VERSION;
+	*wrong = check_pages(to_do);
+	return 0;
+}
+
+static int is_form_known(void)
+{
+	const char *form = secure_getenv("COVBUF_PROFILE_FORM");
+
+	counts_form = form && strcmp(form, "counts") == 0;
+	return counts_form || !form || !*form || strcmp(form, "whole") == 0;
+}
+
+static int start_in_directory(void)
 {
 	int directory = covb_open_directory(directory_path);
 	sigset_t before;
@@ -219,70 +504,54 @@ static int start_file(void)
 
 	if (directory < 0)
 		return directory;
-	private_note.pid = (uint32_t)getpid();
-	private_note.started = covb_process_started();
-	private_note.in_use = 1;
 	block_signals(&before);
-	error = start_whole(directory);
+	private_note.started = covb_process_started();
+	error = start_file(directory);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	close(directory);
-	private_note.in_use = 0;
 	return error;
-}
-
-/* What is known of the image, with a file or without. */
-static int describe(void)
-{
-	const struct covb_raw_sections *s = &image.sections;
-	const char *wrong;
-
-	covb_find_image(&image);
-	if (s->records_bytes == 0)
-		return -1;
-	page_bytes = (size_t)sysconf(_SC_PAGESIZE);
-	covb_raw_lay_out(s, page_bytes, &whole);
-	wrong = covb_raw_check(s);
-	if (wrong) {
-		covb_raw_copy_text(private_note.image, sizeof(private_note.image), image.path);
-		if (secure_getenv("COVBUF_PROFILE"))
-			complain("", wrong, "compile all of it, and covbuf's runtime, by the same clang");
-		return -1;
-	}
-	covb_raw_fill_note(&private_note, s, &whole, image.path);
-	covb_name_stem(stem, sizeof(stem), image.path, private_note.id);
-	covb_profile_image.counters = __start___llvm_prf_cnts;
-	covb_profile_image.counters_bytes = s->counters_bytes;
-	covb_profile_image.bitmaps = __start___llvm_prf_bits;
-	covb_profile_image.bitmaps_bytes = s->bitmaps_bytes;
-	covb_profile_image.note = &private_note;
-	return 0;
 }
 
 __attribute__((constructor(START_PRIORITY))) static void start(void)
 {
 	const char *asked = secure_getenv("COVBUF_PROFILE");
+	const char *wrong = NULL, *to_do = NULL;
 	int error;
 
-	if (describe() < 0 || !asked || !*asked || check_pages() < 0)
+	if (describe(&wrong, &to_do) < 0 || !asked || !*asked)
 		return;
-	covb_raw_copy_text(directory_path, sizeof(directory_path), asked);
-	error = covb_make_directory(asked, directory_path);
-	if (!error)
-		error = start_file();
-	if (error) {
-		complain_of_file(error);
+	if (!wrong && !is_form_known()) {
+		wrong = "COVBUF_PROFILE_FORM names no form of files";
+		to_do = "let it be counts, or whole";
+	}
+	if (wrong) {
+		covb_complain(image.path, "", wrong, to_do);
 		return;
 	}
-	covb_profile_image.directory = directory_path;
-	covb_profile_image.note = note_in(note_page);
-	covb_profile_image.mapped = 1;
+	covb_raw_copy_text(directory_path, sizeof(directory_path), asked);
+	error = covb_make_directory(asked, directory_path);
+	if (!error) {
+		covb_profile_image.directory = directory_path;
+		error = start_in_directory();
+	}
+	if (!error)
+		error = -pthread_atfork(NULL, NULL, child);
+	if (error)
+		covb_complain_of_file(image.path, directory_path, error);
 }
 
-/*
- * clang's driver asks for this, with -fprofile-instr-generate at the link, to have compiler-rt's runtime from its
- * archive.
- */
-COVB_HIDDEN int __llvm_profile_runtime;
+/* At exit and at dlclose(). What still runs of the image after this is counted in the file. */
+__attribute__((destructor(START_PRIORITY))) static void stop(void)
+{
+	if (covb_profile_image.version && covbuf_profile_image_closed)
+		covbuf_profile_image_closed(&covb_profile_image);
+	if (!covb_profile_image.mapped || !note_page)
+		return;
+	covb_profile_image.note = &private_note;
+	note_in(note_page)->in_use = 0;
+	munmap(note_page, page_bytes);
+	note_page = NULL;
+}
 
 #pragma clang attribute pop
 #pragma clang attribute pop
