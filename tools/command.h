@@ -29,7 +29,7 @@ struct command {
 };
 
 extern const struct command command_run, command_ls, command_stat, command_top, command_report, command_export,
-	command_merge, command_diff, command_kernel;
+	command_merge, command_diff, command_kernel, command_profraw;
 
 /* The one that runs. */
 extern const struct command *the_command;

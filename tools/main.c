@@ -10,7 +10,7 @@
 
 static const struct command *const commands[] = {
 	&command_run,  &command_kernel, &command_ls,	&command_stat, &command_top,
-	&command_report, &command_export, &command_merge, &command_diff,
+	&command_report, &command_export, &command_merge, &command_diff, &command_profraw,
 };
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

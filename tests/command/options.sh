@@ -8,12 +8,12 @@ expect "help" 0 "report .*coverage per file" "$COVBUF" --help
 expect "version" 0 "^covbuf [0-9]+\.[0-9]+\.[0-9]+$" "$COVBUF" --version
 expect "unknown command" 2 "there is no command 'rep'; did you mean 'report'" "$COVBUF" rep
 expect "unknown option" 2 "there is no option '--nope'" "$COVBUF" --nope
-for command in run kernel ls stat top report export merge diff; do
+for command in run kernel ls stat top report export merge diff profraw; do
 	expect "$command --help" 0 "^Usage: covbuf $command" "$COVBUF" $command --help
 	expect "$command with an unknown option" 2 "covbuf $command: there is no option '--nope'" "$COVBUF" $command --nope
 	expect "$command with an unknown letter" 2 "covbuf $command: there is no option '-Z'" "$COVBUF" $command -Z
 done
-for command in stat top report merge diff; do
+for command in stat top report merge diff profraw; do
 	expect "$command of nothing" 2 "^Try 'covbuf $command --help'" "$COVBUF" $command
 done
 expect "run of nothing" 2 "which program" "$COVBUF" run --

@@ -3,7 +3,7 @@
 # The manual pages: one for each command, without faults, and with every option that --help has.
 . "$(dirname "$0")/lib.sh"
 pages=$here/../../docs/man
-for command in "" -run -kernel -ls -stat -top -report -export -merge -diff; do
+for command in "" -run -kernel -ls -stat -top -report -export -merge -diff -profraw; do
 	page=$pages/covbuf$command.1
 	check "covbuf$command has a page" test -s "$page"
 	# Text as it is read, so that macros do not hide the options.
