@@ -403,7 +403,9 @@ static int run_run(int argc, char **argv)
 	struct run_options options = { .follow = true, .wait = true };
 	int status = run_parse(argc, argv, &options);
 
-	return status ? status : run_program(&options);
+	if (status)
+		return status;
+	return options.profile ? run_profile(&options) : run_program(&options);
 }
 
 const struct command command_run = {

@@ -6,6 +6,7 @@
 #define COVBUF_RUN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <covbuf/segment.h>
@@ -15,6 +16,7 @@
 struct run_options {
 	uint32_t mode;		/* enum covbuf_mode */
 	bool unique, stream, follow, preload, force, quiet, wait;
+	bool profile, append;
 	uint64_t limit_bytes;	/* 0: the mode's own */
 	const char *output;	/* or NULL */
 	char **argv;		/* the program */
@@ -51,6 +53,7 @@ struct child {
 	int signals;		/* signalfd; SIGCHLD too */
 	int unprepared;		/* child_start() failed, and in prepare(): what that returned */
 	bool ended;
+	bool alone;		/* nor is there another child */
 	int status;		/* exit status to pass on, once it ended */
 	unsigned int interrupts; /* from the terminal or another process, after it ended */
 };
@@ -66,6 +69,11 @@ int child_start(struct child *child, char **argv, child_prepare_fn prepare, void
 
 /* Wait for signals up to timeout_ms, pass on those for the program, note its end. */
 void child_wait(struct child *child, int timeout_ms);
+
+/* ---- run_profile.c: run --profile ------------------------------------------------------------ */
+
+/* Returns the status to exit with. */
+int run_profile(const struct run_options *options);
 
 /* The adapter for programs with weak callbacks; NULL: not found, complained. The caller frees it. */
 char *find_preload(void);

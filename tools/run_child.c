@@ -126,14 +126,19 @@ int child_start(struct child *child, char **argv, child_prepare_fn prepare, void
 	return err;
 }
 
+/* Descendants that others have left behind come to us where we are their reaper. */
 static void reap(struct child *child)
 {
 	int status;
+	pid_t pid;
 
-	if (child->ended || waitpid(child->pid, &status, WNOHANG) != child->pid)
-		return;
-	child->ended = true;
-	child->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid != child->pid)
+			continue;
+		child->ended = true;
+		child->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	}
+	child->alone = pid < 0 && errno == ECHILD;
 }
 
 static void take_signal(struct child *child, const struct signalfd_siginfo *info)

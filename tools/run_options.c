@@ -23,13 +23,17 @@ const char run_usage[] =
 	"  --no-follow        only processes that attach by themselves: no fork children\n"
 	"  --no-wait          do not wait for processes that outlive the program\n"
 	"  --preload          for programs with weak callbacks that are not linked with libcovbuf\n"
+	"  --profile          for programs with LLVM's source-based coverage: a directory of profiles,\n"
+	"                     default PROGRAM.profile, for 'covbuf profraw'; of the options with it:\n"
+	"                     -o, --no-wait, -q, --force (remove the profiles that are in it)\n"
+	"  --append           with --profile: add to the profiles that are in it\n"
 	"  -q, --quiet        no summary\n"
 	"  -h, --help         this text\n\n"
 	"Exit status: the program's, 128 + N if signal N ended it; 127 no such program, 126 it\n"
 	"cannot be run, 1 the recording could not be made, 2 called wrongly.\n";
 
 enum { OPT_UNIQUE = 256, OPT_TRACE, OPT_CMP, OPT_STREAM, OPT_FORCE, OPT_LIMIT, OPT_FOLLOW, OPT_NO_FOLLOW, OPT_NO_WAIT,
-       OPT_PRELOAD };
+       OPT_PRELOAD, OPT_PROFILE, OPT_APPEND };
 
 static const struct option longs[] = {
 	{ "unique", no_argument, NULL, OPT_UNIQUE },   { "trace", no_argument, NULL, OPT_TRACE },
@@ -38,16 +42,20 @@ static const struct option longs[] = {
 	{ "limit", required_argument, NULL, OPT_LIMIT }, { "follow", no_argument, NULL, OPT_FOLLOW },
 	{ "no-follow", no_argument, NULL, OPT_NO_FOLLOW }, { "no-wait", no_argument, NULL, OPT_NO_WAIT },
 	{ "preload", no_argument, NULL, OPT_PRELOAD }, { "quiet", no_argument, NULL, 'q' },
+	{ "profile", no_argument, NULL, OPT_PROFILE }, { "append", no_argument, NULL, OPT_APPEND },
 	{ "help", no_argument, NULL, 'h' },	       { NULL, 0, NULL, 0 },
 };
 
 int run_parse(int argc, char **argv, struct run_options *options)
 {
-	int way = 0;
+	const char *of_recording = NULL; /* an option that --profile has no use for */
+	int way = 0, index = 0;
 	int opt;
 
 	/* '+': options after the program are the program's */
-	while ((opt = getopt_long(argc, argv, "+:ho:q", longs, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "+:ho:q", longs, &index)) != -1) {
+		if (opt >= OPT_UNIQUE && opt <= OPT_PRELOAD && opt != OPT_FORCE && opt != OPT_NO_WAIT)
+			of_recording = longs[index].name;
 		switch (opt) {
 		case OPT_UNIQUE:
 		case OPT_TRACE:
@@ -80,6 +88,12 @@ int run_parse(int argc, char **argv, struct run_options *options)
 		case OPT_PRELOAD:
 			options->preload = true;
 			break;
+		case OPT_PROFILE:
+			options->profile = true;
+			break;
+		case OPT_APPEND:
+			options->append = true;
+			break;
 		case 'o':
 			options->output = optarg;
 			break;
@@ -90,6 +104,12 @@ int run_parse(int argc, char **argv, struct run_options *options)
 			finish_option(opt, argv);
 		}
 	}
+	if (options->profile && of_recording)
+		return bad_usage("--%s is about a recording, and --profile makes none: it keeps LLVM's counters of each process in "
+				 "files of their own",
+				 of_recording);
+	if (options->append && (!options->profile || options->force))
+		return bad_usage("--append goes with --profile, and not with --force");
 	if (options->stream && way == OPT_UNIQUE)
 		return bad_usage("--stream records everything: it does not go with --unique");
 	options->mode = way == OPT_CMP ? COVBUF_MODE_CMP : COVBUF_MODE_PC;
