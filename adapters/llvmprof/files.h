@@ -123,39 +123,31 @@ COVB_RAW int covb_open_directory(const char *path)
 	return -EPERM;
 }
 
-/* Going beyond would be a SIGXFSZ. */
-COVB_RAW int covb_check_size(uint64_t bytes)
+/* Room is reserved for all of it: a page that cannot be had when it is written would be a SIGBUS. */
+COVB_RAW int covb_reserve(int fd, uint64_t bytes)
 {
 	struct rlimit limit;
 
-	return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < bytes ? -EFBIG : 0;
+	/* Going beyond this would be a SIGXFSZ. */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < bytes)
+		return -EFBIG;
+	return -posix_fallocate(fd, 0, (off_t)bytes);
 }
 
-/* A new, empty file under a name that readers pass over. */
-COVB_RAW int covb_create_file(int directory, const char *stem, uint32_t pid, char *name)
-{
-	for (unsigned int n = 0; n < COVB_MAX_NUMBER; n++) {
-		int fd;
-
-		covb_name_file(name, ".", stem, pid, n, "");
-		fd = openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd >= 0)
-			return fd;
-		if (errno != EEXIST)
-			break;
-	}
-	return -errno;
-}
-
-/* A new file of zeros. Room is reserved: a page that cannot be had when it is written would be a SIGBUS. */
+/* A new file of zeros, under a name that readers pass over. */
 COVB_RAW int covb_make_file(int directory, const char *stem, uint32_t pid, uint64_t bytes, char *name)
 {
-	int error = covb_check_size(bytes);
-	int fd = error ? error : covb_create_file(directory, stem, pid, name);
+	int fd = -1, error;
 
+	for (unsigned int n = 0; n < COVB_MAX_NUMBER; n++) {
+		covb_name_file(name, ".", stem, pid, n, "");
+		fd = openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd >= 0 || errno != EEXIST)
+			break;
+	}
 	if (fd < 0)
-		return fd;
-	error = -posix_fallocate(fd, 0, (off_t)bytes);
+		return -errno;
+	error = covb_reserve(fd, bytes);
 	if (error == 0)
 		return fd;
 	unlinkat(directory, name, 0);

@@ -20,6 +20,9 @@
 #endif
 /* Whatever flags the image's objects are compiled with, this is not instrumented. */
 #pragma clang attribute push(__attribute__((no_profile_instrument_function)), apply_to = function)
+#pragma clang attribute push(__attribute__((no_instrument_function)), apply_to = function)
+#pragma clang attribute push(__attribute__((disable_sanitizer_instrumentation)), apply_to = function)
+#pragma clang attribute push(__attribute__((no_sanitize("all"))), apply_to = function)
 #pragma clang attribute push(__attribute__((no_sanitize("coverage"))), apply_to = function)
 
 #include <pthread.h>
@@ -46,6 +49,7 @@ static struct covb_raw_layout whole;		/* of the image's whole files and its temp
 static char *note_page;				/* in the file that is mapped; after a loss, in an ancestor's */
 static size_t page_bytes;
 static int counts_form;
+static int has_started; /* with a file: fork children get one too */
 static char directory_path[PATH_MAX];
 static char stem[COVB_NAME_BYTES - 64];
 
@@ -77,29 +81,9 @@ static struct covbuf_profile_note counts_note(void)
 	return note;
 }
 
-/* Maps the page of the file that ends with the note. */
-static int map_note(int fd, const struct covbuf_profile_note *note, char **page)
-{
-	void *at = mmap(NULL, page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-			(off_t)(note->counters_offset - page_bytes));
-
-	if (at == MAP_FAILED)
-		return -errno;
-	*page = (char *)at;
-	return 0;
-}
-
 static struct covbuf_profile_note *note_in(char *page)
 {
 	return (struct covbuf_profile_note *)(page + page_bytes) - 1;
-}
-
-/* The file of this process is mapped, its note in @page. */
-static void use_file(char *page)
-{
-	note_page = page;
-	covb_profile_image.note = note_in(page);
-	covb_profile_image.mapped = 1;
 }
 
 /* What an image counted before this runs, in constructors and IFUNC resolvers, is added to what its file has. */
@@ -139,6 +123,39 @@ static int map_sections(int fd, const struct covbuf_profile_note *note)
 	return error ? error : map_section(fd, note->bitmaps_offset, __start___llvm_prf_bits, note->bitmaps_bytes, 0);
 }
 
+/* The same in a fork child, which has no counts yet. */
+static int map_zeros(int fd, const struct covbuf_profile_note *note)
+{
+	void *counters = __start___llvm_prf_cnts, *bitmaps = __start___llvm_prf_bits;
+	int access = PROT_READ | PROT_WRITE, flags = MAP_SHARED | MAP_FIXED;
+
+	if (mmap(counters, note->counters_bytes, access, flags, fd, (off_t)note->counters_offset) != counters ||
+	    (note->bitmaps_bytes &&
+	     mmap(bitmaps, note->bitmaps_bytes, access, flags, fd, (off_t)note->bitmaps_offset) != bitmaps))
+		return -errno;
+	return 0;
+}
+
+/* Maps a file of this process: sections, and the page that ends with its note. */
+static int use_file(int fd, const struct covbuf_profile_note *note,
+		    int (*map)(int fd, const struct covbuf_profile_note *note))
+{
+	void *page = mmap(NULL, page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			  (off_t)(note->counters_offset - page_bytes));
+	int error = page == MAP_FAILED ? -errno : map(fd, note);
+
+	if (!error) {
+		if (note_page)
+			munmap(note_page, page_bytes);
+		note_page = (char *)page;
+		covb_profile_image.note = note_in(note_page);
+		covb_profile_image.mapped = 1;
+	} else if (page != MAP_FAILED) {
+		munmap(page, page_bytes);
+	}
+	return error;
+}
+
 /* All of a raw profile that is not zero, but for counters and bitmaps. */
 static int fill_whole(int fd, const struct covbuf_profile_note *note)
 {
@@ -157,22 +174,15 @@ static int fill_whole(int fd, const struct covbuf_profile_note *note)
 	return error;
 }
 
-/* A new raw profile, under a name that readers pass over. A template has no counts, and needs no room for them. */
-static int make_whole(int directory, int is_template, char *name)
+/* A new raw profile, under a name that readers pass over. */
+static int make_whole(int directory, const struct covbuf_profile_note *note, char *name)
 {
-	const struct covbuf_profile_note note = is_template ? private_note : whole_note();
-	int error = covb_check_size(whole.file_bytes);
-	int fd;
+	int fd = covb_make_file(directory, stem, note->pid, note->file_bytes, name);
+	int error;
 
-	if (error)
-		return error;
-	if (is_template)
-		fd = covb_create_file(directory, stem, note.pid, name);
-	else
-		fd = covb_make_file(directory, stem, note.pid, whole.file_bytes, name);
 	if (fd < 0)
 		return fd;
-	error = is_template && ftruncate(fd, (off_t)whole.file_bytes) < 0 ? -errno : fill_whole(fd, &note);
+	error = fill_whole(fd, note);
 	if (!error)
 		return fd;
 	unlinkat(directory, name, 0);
@@ -193,7 +203,7 @@ static int have_template(int directory, const char *from)
 		return 0;
 	if (faccessat(directory, template_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
-	fd = make_whole(directory, 1, name);
+	fd = make_whole(directory, &private_note, name);
 	if (fd < 0)
 		return fd;
 	close(fd);
@@ -209,67 +219,42 @@ static int make_template(struct covbuf_profile_image *this_image, int directory)
 	return have_template(directory, NULL);
 }
 
-/* start: a whole file of this process. */
 static int start_whole(int directory)
 {
+	const struct covbuf_profile_note note = whole_note();
 	char name[COVB_NAME_BYTES];
-	char *page = NULL;
-	int fd = make_whole(directory, 0, name);
+	int fd = make_whole(directory, &note, name);
 	int error;
 
 	if (fd < 0)
 		return fd;
-	error = map_note(fd, &private_note, &page);
+	error = covb_publish(directory, name, stem, note.pid, ".profraw");
 	if (!error)
-		error = covb_publish(directory, name, stem, private_note.pid, ".profraw");
-	if (!error)
-		error = map_sections(fd, &private_note);
-	if (error) {
-		unlinkat(directory, name, 0);
-	} else {
-		use_file(page);
-		have_template(directory, name); /* without: this file is there for it */
-	}
-	close(fd);
-	return error;
-}
-
-/* A counts file of this process with its name, and its note's page. */
-static int make_counts(int directory, const struct covbuf_profile_note *note, char *name, char **page)
-{
-	int fd = covb_make_file(directory, stem, note->pid, note->file_bytes, name);
-	int error;
-
-	if (fd < 0)
-		return fd;
-	error = map_note(fd, note, page);
-	if (!error) {
-		*note_in(*page) = *note;
-		error = covb_publish(directory, name, stem, note->pid, ".profcnt");
-		if (!error)
-			return fd;
-		munmap(*page, page_bytes);
-	}
-	unlinkat(directory, name, 0);
-	close(fd);
-	return error;
-}
-
-static int start_counts(int directory)
-{
-	const struct covbuf_profile_note note = counts_note();
-	char name[COVB_NAME_BYTES];
-	char *page;
-	int error = have_template(directory, NULL);
-	int fd = error ? error : make_counts(directory, &note, name, &page);
-
-	if (fd < 0)
-		return fd;
-	error = map_sections(fd, &note);
+		error = use_file(fd, &note, map_sections);
 	if (error)
 		unlinkat(directory, name, 0);
 	else
-		use_file(page);
+		have_template(directory, name); /* failing that, this file is there in its place */
+	close(fd);
+	return error;
+}
+
+static int start_counts(int directory, int (*map)(int fd, const struct covbuf_profile_note *note))
+{
+	const struct covbuf_profile_note note = counts_note();
+	char name[COVB_NAME_BYTES];
+	int fd = covb_make_file(directory, stem, note.pid, note.file_bytes, name);
+	int error;
+
+	if (fd < 0)
+		return fd;
+	error = covb_write_at(fd, &note, sizeof(note), note.counters_offset - sizeof(note));
+	if (!error)
+		error = covb_publish(directory, name, stem, note.pid, ".profcnt");
+	if (!error)
+		error = use_file(fd, &note, map);
+	if (error)
+		unlinkat(directory, name, 0);
 	close(fd);
 	return error;
 }
@@ -301,7 +286,6 @@ static int map_again(int fd, const struct covbuf_profile_note *note)
 	size_t counters_bytes = note->counters_bytes, bitmaps_bytes = note->bitmaps_bytes;
 	char *early = (char *)mmap(NULL, counters_bytes + bitmaps_bytes, PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	char *page = NULL;
 	int error;
 
 	if (early == MAP_FAILED)
@@ -310,12 +294,9 @@ static int map_again(int fd, const struct covbuf_profile_note *note)
 	memcpy(early + counters_bytes, __start___llvm_prf_bits, bitmaps_bytes);
 	memset(__start___llvm_prf_cnts, 0, counters_bytes);
 	memset(__start___llvm_prf_bits, 0, bitmaps_bytes);
-	error = map_note(fd, note, &page);
-	if (!error)
-		error = map_sections(fd, note);
+	error = use_file(fd, note, map_sections);
 	if (!error) {
-		use_file(page);
-		note_in(page)->in_use = 1;
+		note_in(note_page)->in_use = 1;
 		if (covbuf_profile_image_opened)
 			covbuf_profile_image_opened(&covb_profile_image);
 	}
@@ -361,49 +342,19 @@ static int start_file(int directory)
 	}
 	if (error != -ENOENT)
 		return error;
-	return counts_form ? start_counts(directory) : start_whole(directory);
+	if (!counts_form)
+		return start_whole(directory);
+	error = have_template(directory, NULL);
+	return error ? error : start_counts(directory, map_sections);
 }
 
-/* A counter that is lost, and bitmaps. */
 static void map_nothing(void *section, size_t bytes)
 {
 	if (bytes)
 		mmap(section, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }
 
-static int map_zero(int fd, uint64_t offset, void *section, size_t bytes)
-{
-	int flags = MAP_SHARED | MAP_FIXED;
-
-	return bytes == 0 || mmap(section, bytes, PROT_READ | PROT_WRITE, flags, fd, (off_t)offset) == section ? 0 : -errno;
-}
-
-static int child_file(int directory)
-{
-	const struct covbuf_profile_note note = counts_note();
-	char name[COVB_NAME_BYTES];
-	char *page;
-	int fd = make_counts(directory, &note, name, &page);
-	int error;
-
-	if (fd < 0)
-		return fd;
-	error = map_zero(fd, note.counters_offset, __start___llvm_prf_cnts, note.counters_bytes);
-	if (!error)
-		error = map_zero(fd, note.bitmaps_offset, __start___llvm_prf_bits, note.bitmaps_bytes);
-	close(fd);
-	if (error) {
-		munmap(page, page_bytes);
-		unlinkat(directory, name, 0);
-		return error;
-	}
-	if (note_page)
-		munmap(note_page, page_bytes);
-	use_file(page);
-	return 0;
-}
-
-/* The child is not to count for its parent. An ancestor's file knows of it; the first one is told to the user. */
+/* The child does not count for its parent. An ancestor's file knows of it; the user hears of the first. */
 static void child_is_lost(int error)
 {
 	map_nothing(__start___llvm_prf_cnts, private_note.counters_bytes);
@@ -423,11 +374,13 @@ static void child(void)
 	int directory, error;
 	sigset_t before;
 
+	if (!has_started)
+		return;
 	block_signals(&before);
 	private_note.pid = (uint32_t)getpid();
 	private_note.started = covb_process_started();
 	directory = covb_open_directory(directory_path);
-	error = directory < 0 ? directory : child_file(directory);
+	error = directory < 0 ? directory : start_counts(directory, map_zeros);
 	if (directory >= 0)
 		close(directory);
 	if (error)
@@ -532,10 +485,11 @@ __attribute__((constructor(START_PRIORITY))) static void start(void)
 	error = covb_make_directory(asked, directory_path);
 	if (!error) {
 		covb_profile_image.directory = directory_path;
-		error = start_in_directory();
+		error = -pthread_atfork(NULL, NULL, child);
 	}
 	if (!error)
-		error = -pthread_atfork(NULL, NULL, child);
+		error = start_in_directory();
+	has_started = !error;
 	if (error)
 		covb_complain_of_file(image.path, directory_path, error);
 }
@@ -545,7 +499,7 @@ __attribute__((destructor(START_PRIORITY))) static void stop(void)
 {
 	if (covb_profile_image.version && covbuf_profile_image_closed)
 		covbuf_profile_image_closed(&covb_profile_image);
-	if (!covb_profile_image.mapped || !note_page)
+	if (!note_page)
 		return;
 	covb_profile_image.note = &private_note;
 	note_in(note_page)->in_use = 0;
@@ -553,5 +507,8 @@ __attribute__((destructor(START_PRIORITY))) static void stop(void)
 	note_page = NULL;
 }
 
+#pragma clang attribute pop
+#pragma clang attribute pop
+#pragma clang attribute pop
 #pragma clang attribute pop
 #pragma clang attribute pop
