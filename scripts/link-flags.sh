@@ -1,15 +1,34 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# link-flags.sh BUILD
+# link-flags.sh [--profile CLANG] BUILD
 #
 # Prints what is added to the end of a program's link line (LIBS, with autoconf) so that it records into
 # the segment that COVBUF_SEGMENT names, with the libraries in the build folder BUILD. The program is
 # compiled with -fsanitize-coverage=...; clang links with -fno-sanitize-link-runtime, since the
 # callbacks come from here. Each archive is one argument together with its options, since libtool
 # reorders arguments.
+#
+# With --profile: what is added so that a program or library which CLANG compiled with -fprofile-instr-generate
+# -fcoverage-mapping keeps its counters in the directory that COVBUF_PROFILE names.
 set -eu
-[ $# -eq 1 ] || { echo "usage: ${0##*/} BUILD" >&2; exit 2; }
+clang=
+if [ "${1:-}" = --profile ] && [ $# -ge 2 ]; then
+	clang=$2
+	shift 2
+fi
+[ $# -eq 1 ] || { echo "usage: ${0##*/} [--profile CLANG] BUILD" >&2; exit 2; }
 build=$(cd "$1" && pwd)
+if [ -n "$clang" ]; then
+	version=$("$clang" -dumpversion)
+	script=$build/adapters/llvmprof/${version%%.*}/covbuf.lds
+	if [ ! -f "$script" ]; then
+		echo "${0##*/}: there is no $script: $clang was not found when this was built, or has no" \
+			"include/profile/InstrProfData.inc; configure again: cmake $build" >&2
+		exit 1
+	fi
+	echo "-Wl,-T,$script"
+	exit 0
+fi
 sancov=$build/adapters/sancov/libcovbuf_sancov.a
 engine=$build/libcovbuf/libcovbuf.a
 for archive in "$sancov" "$engine"; do

@@ -55,7 +55,7 @@ struct covb_found_image {
 	char path[PATH_MAX];
 };
 
-/* The image's NT_GNU_BUILD_ID among the notes of one segment. */
+/* The image's NT_GNU_BUILD_ID among the notes of one segment. One of unusual length is none. */
 COVB_RAW void covb_find_build_id(const unsigned char *notes, size_t notes_bytes, size_t align, struct covb_raw_sections *s)
 {
 	while (notes_bytes >= sizeof(ElfW(Nhdr))) {
@@ -65,7 +65,8 @@ COVB_RAW void covb_find_build_id(const unsigned char *notes, size_t notes_bytes,
 
 		if (bytes > notes_bytes)
 			return;
-		if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && !__builtin_memcmp(note + 1, "GNU", 4)) {
+		if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && !__builtin_memcmp(note + 1, "GNU", 4) &&
+		    note->n_descsz <= COVB_MAX_BUILD_ID) {
 			s->build_id = notes + at;
 			s->build_id_bytes = note->n_descsz;
 			return;

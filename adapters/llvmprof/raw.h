@@ -217,6 +217,9 @@ COVB_RAW const char *covb_raw_check(const struct covb_raw_sections *s)
 		const struct covb_raw_record *r = &s->records[i];
 		uintptr_t counters = (uintptr_t)r + r->CounterPtr;
 
+		for (size_t kind = 0; kind <= IPVK_Last; kind++)
+			if (r->NumValueSites[kind])
+				return "profiles of values, which only compiler-rt's runtime writes";
 		if (r->NumCounters == 0 || counters % sizeof(uint64_t) ||
 		    !covb_raw_within(counters, (uint64_t)r->NumCounters * 8, s->counters, s->counters_bytes))
 			return "records of another profile format";

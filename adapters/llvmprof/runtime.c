@@ -391,12 +391,10 @@ static void child(void)
 /* What the compiler's other uses of these sections look like, and objects of other compilers. */
 static const char *check_format(const char **to_do)
 {
-	*to_do = "compile with -fprofile-instr-generate -fcoverage-mapping, and no other profile";
+	*to_do = "compile it with -fprofile-instr-generate -fcoverage-mapping";
 	if (&__llvm_profile_raw_version && __llvm_profile_raw_version != INSTR_PROF_RAW_VERSION)
 		return "it is instrumented for optimization, or has counters of one byte";
-	*to_do = "compile and link all of it for the same version of clang";
-	if (image.sections.build_id_bytes > COVB_MAX_BUILD_ID)
-		return "its build ID is too long";
+	*to_do = "compile all of it by one version of clang, link with that version's script, and profile no values";
 	return covb_raw_check(&image.sections);
 }
 
