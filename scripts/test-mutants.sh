@@ -12,12 +12,12 @@ work=$top/build-mutants
 tree=$work/tree
 build=$work/build
 jobs=$(nproc)
-units="test_append test_sections test_owner test_pool test_ring test_merge"
+units="test_append test_sections test_owner test_pool test_ring test_merge test_profile_part"
 survivors=()
 
 copy_tree() {
 	mkdir -p "$tree/tests"
-	for part in CMakeLists.txt cmake include libcovbuf shm scripts adapters/sancov tests/CMakeLists.txt tests/unit tests/stress \
+	for part in CMakeLists.txt cmake include libcovbuf shm scripts adapters/sancov adapters/llvmprof tests/CMakeLists.txt tests/unit tests/stress \
 		tests/step tests/death; do
 		rm -rf "${tree:?}/$part"
 		mkdir -p "$(dirname "$tree/$part")"
