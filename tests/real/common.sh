@@ -52,3 +52,15 @@ ask() { python3 "$here/ask.py" "$@"; }
 megabytes() { # N: real data, the same each time on one machine
 	{ tar -C / --sort=name -cf - usr/include usr/share usr/lib 2> /dev/null || true; } | head -c "$1M" || true
 }
+
+amalgamation() { # of sqlite3, from its fetched source: sqlite3.c and shell.c in $built/sqlite3
+	mkdir -p "$built/sqlite3"
+	(
+		flock 9 # two tests want it
+		cd "$built/sqlite3"
+		if [ ! -f sqlite3.c ] || [ ! -f shell.c ]; then
+			logged configure.log "$sources/sqlite3/configure" --disable-tcl --disable-readline
+			logged amalgamation.log make sqlite3.c shell.c
+		fi
+	) 9> "$built/sqlite3/.lock"
+}

@@ -7,13 +7,9 @@
 need clang-19 gcc make tclsh python3
 fetch sqlite3
 shell=$built/sqlite3/sqlite3
-mkdir -p "$built/sqlite3"
+amalgamation
 cd "$built/sqlite3"
 options=(-DSQLITE_THREADSAFE=1 -DSQLITE_ENABLE_FTS5 -DSQLITE_OMIT_LOAD_EXTENSION)
-if [ ! -f sqlite3.c ] || [ ! -f shell.c ]; then
-	logged configure.log "$sources/sqlite3/configure" --disable-tcl --disable-readline
-	logged amalgamation.log make sqlite3.c shell.c
-fi
 if [ ! -f plain ]; then
 	logged plain.log gcc -O1 "${options[@]}" sqlite3.c shell.c -o plain -lpthread -lm
 fi
