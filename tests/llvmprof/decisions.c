@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int never(int a)
+static __attribute__((used)) int never(int a, int b)
 {
-	return a && !a;
+	return a && b;
 }
 
 static inline int small(int a, int b)
