@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* An image that comes and goes. */
+static volatile int sink;
+
+__attribute__((visibility("default"))) void library_loop(int nr);
+
+void library_loop(int nr)
+{
+	for (int i = 0; i < nr; i++)
+		sink = i;
+}
