@@ -22,8 +22,8 @@
 #define PROFILE_NOTE_BYTES 1024u
 _Static_assert(sizeof(struct covbuf_profile_note) == PROFILE_NOTE_BYTES, "as written in files");
 
-/* Counters stop here, as those of LLVM's merge do: it has a meaning for the last two values. */
-#define PROFILE_COUNTER_MAX (UINT64_MAX - 2)
+/* Counters stop here: LLVM's readers refuse a raw profile that has a larger one, as damaged. */
+#define PROFILE_COUNTER_MAX (UINT64_C(1) << 56)
 
 /* One profile. Everything lies within its file, as large as it was. */
 struct profile_file {
@@ -126,6 +126,7 @@ struct profile_sum {
 	uint64_t *counters;	/* image->first->counters_bytes */
 	unsigned char *bitmaps; /* image->first->bitmaps_bytes; a multiple of 8 is allocated */
 	uint64_t processes, lost_processes;
+	uint64_t nr_stopped;	/* counters that came to PROFILE_COUNTER_MAX; of one so many times */
 };
 
 void profile_sum_init(struct profile_sum *sum, const struct profile_image *image);

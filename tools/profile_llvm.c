@@ -55,7 +55,7 @@ static int run_tool(char *const argv[], char *said, size_t room, int raw)
 /* 0: it does not run, or says nothing of the kind. */
 static unsigned int ask_version(const char *tool)
 {
-	char *argv[] = { (char *)tool, (char *)"--version", NULL };
+	char *argv[] = { (char *)tool, (char *)"merge", (char *)"--version", NULL }; /* old ones have it there only */
 	char said[MAX_SAID];
 	const char *at;
 

@@ -17,6 +17,7 @@
 #define MAX_BEFORE_COUNTS (1ull << 20)	/* in a file of counts; there may be padding to a large page */
 #define MAX_RECORDS_BYTES (1ull << 30)	/* before the counters of a whole one: 64 bytes for each function */
 #define MAX_COUNTS_BYTES (1ull << 30)
+#define LOOK_FOR_HOLES (1ull << 20)
 #define VERSION_MASK ((UINT64_C(1) << 56) - 1)	/* of a raw header's version; what is above are variants */
 
 static const unsigned char raw_magic[8] = { 0x81, 'r', 'f', 'o', 'r', 'p', 'l', 0xff };
@@ -52,6 +53,18 @@ bool profile_pread(int fd, uint64_t at, void *to, size_t nr)
 	return true;
 }
 
+/* Where to go on looking, at or behind a place in a file: in a hole there is no note. */
+static uint64_t skip_hole(int fd, uint64_t start, uint64_t at)
+{
+	off_t data = lseek(fd, (off_t)(start + at), SEEK_DATA);
+	uint64_t next;
+
+	if (data < 0)
+		return errno == ENXIO ? UINT64_MAX : at;
+	next = ((uint64_t)data - start) / COVBUF_PROFILE_ALIGN * COVBUF_PROFILE_ALIGN;
+	return next > at ? next : at;
+}
+
 /* The first that ends where it says that the counters start. */
 static bool find_note(int fd, uint64_t start, uint64_t bytes, bool is_raw, struct covbuf_profile_note *note)
 {
@@ -60,7 +73,11 @@ static bool find_note(int fd, uint64_t start, uint64_t bytes, bool is_raw, struc
 	if (bytes < limit)
 		limit = bytes;
 	for (uint64_t at = COVBUF_PROFILE_ALIGN; at <= limit; at += COVBUF_PROFILE_ALIGN) {
-		uint64_t where = start + at - sizeof(*note);
+		uint64_t where;
+
+		if (at % LOOK_FOR_HOLES == 0 && (at = skip_hole(fd, start, at)) > limit)
+			return false;
+		where = start + at - sizeof(*note);
 
 		if (!profile_pread(fd, where, note->magic, sizeof(note->magic)))
 			return false;

@@ -426,6 +426,14 @@ static void make_image(struct profiles *profiles, struct profile_image *image, s
 	check_agreement(profiles, image);
 }
 
+static int compare_images(const void *a, const void *b)
+{
+	const struct profile_image *x = a, *y = b;
+	int order = strcmp(x->first->image, y->first->image);
+
+	return order ? order : ORDER(x->first->id, y->first->id);
+}
+
 void profiles_group(struct profiles *profiles)
 {
 	size_t nr = profiles->nr_files, from = 0;
@@ -444,6 +452,7 @@ void profiles_group(struct profiles *profiles)
 		make_image(profiles, &profiles->images[profiles->nr_images++], &profiles->sorted[from], i - from);
 		from = i;
 	}
+	qsort(profiles->images, profiles->nr_images, sizeof(*profiles->images), compare_images);
 }
 
 void profiles_fini(struct profiles *profiles)

@@ -28,17 +28,23 @@ void profile_sum_fini(struct profile_sum *sum)
 	free(sum->bitmaps);
 }
 
-static void add_counters(uint64_t *sums, const uint64_t *counters, uint64_t nr)
+/* Returns how many have come to the end. */
+static uint64_t add_counters(uint64_t *sums, const uint64_t *counters, uint64_t nr)
 {
+	uint64_t nr_stopped = 0;
+
 	for (uint64_t i = 0; i < nr; i++) {
 		uint64_t counter = __atomic_load_n(&counters[i], __ATOMIC_RELAXED), sum;
 
 		if (!counter)
 			continue;
-		if (__builtin_add_overflow(sums[i], counter, &sum) || sum > PROFILE_COUNTER_MAX)
+		if (__builtin_add_overflow(sums[i], counter, &sum) || sum > PROFILE_COUNTER_MAX) {
 			sum = PROFILE_COUNTER_MAX;
+			nr_stopped++;
+		}
 		sums[i] = sum;
 	}
+	return nr_stopped;
 }
 
 static void add_bitmaps(unsigned char *sums, const unsigned char *bitmaps, uint64_t nr)
@@ -60,7 +66,7 @@ static int add_guarded(struct profile_sum *sum, const struct profile_file *file,
 		return -EIO;
 	}
 	covb_guard_arm(&guard);
-	add_counters(sum->counters, (const uint64_t *)base, file->counters_bytes / 8);
+	sum->nr_stopped += add_counters(sum->counters, (const uint64_t *)base, file->counters_bytes / 8);
 	add_bitmaps(sum->bitmaps, (const unsigned char *)base + (file->bitmaps_offset - file->counters_offset),
 		    file->bitmaps_bytes);
 	covb_guard_pop(&guard);

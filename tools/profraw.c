@@ -279,6 +279,9 @@ static int write_image(int to, const char *name, const struct profiles *profiles
 	sum.processes = profile_count_processes(image->files, image->nr_files);
 	if (!err)
 		err = profile_write_raw(to, name, profiles, image, &sum);
+	if (!err && sum.nr_stopped)
+		complain(image->first->image, "counters would be larger than LLVM's tools believe, and stop at 2^56: a sum of very much, or a "
+					      "damaged profile");
 	profile_sum_fini(&sum);
 	return err;
 }
@@ -461,8 +464,8 @@ static int write_outputs(const struct options *options, struct profiles *profile
 static void say_foreign(const struct profiles *profiles)
 {
 	if (profiles->nr_foreign)
-		complain(NULL, "%zu file%s passed over, %s %s", profiles->nr_foreign, profiles->nr_foreign == 1 ? " was" : "s were",
-			 profiles->nr_foreign == 1 ? "" : "among them", profiles->foreign);
+		complain(NULL, "%zu file%s passed over%s%s", profiles->nr_foreign, profiles->nr_foreign == 1 ? " was" : "s were",
+			 profiles->nr_foreign == 1 ? ": " : ", such as ", profiles->foreign);
 }
 
 static int run_profraw(int argc, char **argv)
