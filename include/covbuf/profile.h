@@ -23,9 +23,10 @@
  * this difference or in the next, and counts of one function that belong together may be in two: what llvm-cov
  * derives from them by subtraction can then come out below zero, which it shows as 18.4E. Plain counters lose
  * updates among threads, with or without this; one may even run backwards, as a thread stores what it read before
- * another counted. A counter that did was used, and has count 1; it is never less than 0. The sum of differences
- * is then more than the counter. With -fprofile-update=atomic no update is lost. What a thread counted before it
- * was joined, or released a lock that the caller has taken since, is there in full.
+ * another counted. A counter that did was used, and has count 1; it is never less than 0. So has one that the
+ * program has set back. The sum of differences is then more than the counter. With -fprofile-update=atomic no
+ * update is lost. What a thread counted before it was joined, or released a lock that the caller has taken since,
+ * is there in full.
  *
  * A bit of a bitmap (MC/DC: one set of conditions' values that was met) is set for good, so that a difference has
  * the bits that nothing before has set. COVBUF_PROFILE_CLEAR_BITMAPS gives each test all its own bits.
