@@ -96,7 +96,7 @@ COVB_RAW void covb_name_file(char *name, const char *prefix, const char *stem, u
 	covb_text_add(&text, suffix);
 }
 
-/* Makes the directory, if it has to, and gives its absolute path (PATH_MAX bytes). */
+/* Makes the directory, if it has to, and gives its absolute path (PATH_MAX bytes; changed in any case). */
 COVB_RAW int covb_make_directory(const char *name, char *absolute)
 {
 	if (realpath(name, absolute))

@@ -33,7 +33,8 @@ COVB_SECTION(unsigned char, bits)
 COVB_SECTION(char, names)
 #define COVB_SECTION_BYTES(name) ((uintptr_t)__stop___llvm_prf_##name - (uintptr_t)__start___llvm_prf_##name)
 
-/* Objects that are instrumented for optimization, or with counters of one byte, define this. */
+/* Objects that are instrumented for optimization, or with counters of one byte, define this. (gold gives it an address
+   where it is not defined.) */
 extern COVB_HIDDEN __attribute__((weak)) const uint64_t __llvm_profile_raw_version;
 
 extern COVB_HIDDEN struct covbuf_profile_image covb_profile_image;

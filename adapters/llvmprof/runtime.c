@@ -388,11 +388,12 @@ static void child(void)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/* What the compiler's other uses of these sections look like, and objects of other compilers. */
+/* Other uses that the compiler has for these sections, and objects of other compilers. */
 static const char *check_format(const char **to_do)
 {
 	*to_do = "compile it with -fprofile-instr-generate -fcoverage-mapping";
-	if (&__llvm_profile_raw_version && __llvm_profile_raw_version != INSTR_PROF_RAW_VERSION)
+	if (&__llvm_profile_raw_version && GET_VERSION(__llvm_profile_raw_version) == INSTR_PROF_RAW_VERSION &&
+	    __llvm_profile_raw_version & VARIANT_MASKS_ALL)
 		return "it is instrumented for optimization, or has counters of one byte";
 	*to_do = "compile all of it by one version of clang, link with that version's script, and profile no values";
 	return covb_raw_check(&image.sections);
@@ -479,9 +480,10 @@ __attribute__((constructor(START_PRIORITY))) static void start(void)
 		covb_complain(image.path, "", wrong, to_do);
 		return;
 	}
-	covb_raw_copy_text(directory_path, sizeof(directory_path), asked);
 	error = covb_make_directory(asked, directory_path);
-	if (!error) {
+	if (error) {
+		covb_raw_copy_text(directory_path, sizeof(directory_path), asked);
+	} else {
 		covb_profile_image.directory = directory_path;
 		error = -pthread_atfork(NULL, NULL, child);
 	}
