@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # install.sh [--uninstall] [--no-dkms] [--destdir DIR]
 #
-# Installs covbuf.ko's sources in /usr/src/covbuf-VERSION and what instrumented modules are built with in
+# Installs covbuf.ko's sources in /usr/src/covbuf-VERSION and what modules are instrumented and profiled with in
 # /usr/lib/covbuf; then has dkms build the module for the running kernel, and for kernels to come.
 #   --uninstall    takes all of that away again, for every kernel
 #   --no-dkms      only the files
@@ -38,7 +38,10 @@ if [ -n "$dkms" ]; then
 		dkms remove "covbuf/$version" --all
 	fi
 fi
-rm -rf "$src" "$lib"
+rm -rf "$src" "${lib:?}"/{instrument.mk,profile.mk,include,llvmprof/module}
+# What libcovbuf itself has there stays.
+[ -e "$lib/llvmprof/runtime.c" ] || rm -rf "$lib/llvmprof"
+[ ! -d "$lib" ] || find "$lib" -type d -empty -delete
 if [ -n "$uninstall" ]; then
 	[ -z "$dkms" ] && [ -z "$destdir" ] && [ -e "/var/lib/dkms/covbuf/$version" ] &&
 		echo "$me: dkms still has covbuf/$version: dkms remove covbuf/$version --all"
@@ -57,10 +60,15 @@ copy include
 copy libcovbuf/core
 copy libcovbuf/platform/kernel
 copy adapters/kmod
+install -D -m 644 -t "$src/adapters/llvmprof" "$top/adapters/llvmprof/format.h"
+install -D -m 644 -t "$src/adapters/llvmprof/module" "$top/adapters/llvmprof/module/module.h"
 install -m 644 "$top/libcovbuf/core.c" "$src/libcovbuf/core.c"
 sed "s/@VERSION@/$version/" "$top/adapters/kmod/dkms.conf" > "$src/dkms.conf"
 chmod 644 "$src/dkms.conf"
-install -D -m 644 "$top/adapters/kmod/instrument.mk" "$lib/instrument.mk"
+install -D -m 644 -t "$lib" "$top"/adapters/kmod/{instrument,profile}.mk
+install -D -m 644 -t "$lib/llvmprof" "$top"/adapters/llvmprof/{raw,format}.h
+install -D -m 644 -t "$lib/llvmprof/module" "$top"/adapters/llvmprof/module/{runtime.c,module.h,profile.lds,clang.h}
+install -D -m 755 -t "$lib/llvmprof/module" "$top"/adapters/llvmprof/module/{clang,ld}
 install -D -m 644 -t "$lib/include/covbuf" "$top/include/covbuf/kmod.h" "$top/include/covbuf/kmod_kcov.h"
 
 [ -n "$dkms" ] || exit 0

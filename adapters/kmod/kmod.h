@@ -59,6 +59,10 @@ extern struct covb_text covb_texts[COVB_MODULES_MAX + 1];
 int covb_modules_init(struct dentry *dir);
 void covb_modules_fini(void);
 
+/* profile.c */
+int covb_profiles_init(struct dentry *dir);
+void covb_profiles_fini(void);
+
 /* device.c */
 int covb_devices_init(void);
 void covb_devices_fini(void);

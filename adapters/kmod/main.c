@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * covbuf.ko: KCOV for modules, on a kernel that was built without. How it starts, how it ends, and what
- * can be set.
+ * covbuf.ko: KCOV for modules, on a kernel that was built without, and LLVM's profiles of modules. How it starts,
+ * how it ends, and what can be set.
  */
 #include <linux/debugfs.h>
 #include <linux/module.h>
@@ -119,12 +119,17 @@ static int __init covbuf_init(void)
 	err = covb_modules_init(debugfs_dir);
 	if (err)
 		goto tasks;
-	err = covb_devices_init();
+	err = covb_profiles_init(debugfs_dir);
 	if (err)
 		goto modules;
+	err = covb_devices_init();
+	if (err)
+		goto profiles;
 	set_ready(true);
 	return 0;
 
+profiles:
+	covb_profiles_fini();
 modules:
 	covb_modules_fini();
 tasks:
@@ -144,6 +149,7 @@ static void __exit covbuf_exit(void)
 {
 	set_ready(false);
 	covb_devices_fini();
+	covb_profiles_fini();
 	covb_modules_fini();
 	debugfs_remove(debugfs_dir);
 	covb_tasks_stop();

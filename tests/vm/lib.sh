@@ -116,3 +116,8 @@ make_root() { # KERNEL ROOT COVBUF-KO
 pack_root() { # ROOT OUT
 	(cd "$1" && find . | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet) > "$2"
 }
+
+# What guest.sh has sent under NAME, of the guest's report.
+received() { # NAME REPORT
+	sed -n "/^#file ${1//\//\\\/}\$/,/^#end\$/p" "$2" | sed '1d;$d' | base64 -d | gzip -dc
+}

@@ -40,6 +40,13 @@ $(dmesg | sed -n "\\,vm: refuse $_name,,\$p" | tail -n +2)"
 	fi
 }
 
+# For check.sh, on the host.
+send() { # NAME FILE
+	echo "#file $1"
+	gzip -c "$2" | base64
+	echo "#end"
+}
+
 load_covbuf() { insmod /modules/covbuf.ko "$@"; }
 unload_covbuf() { rmmod covbuf; }
 stat() { sed -n "s/^$1 //p" "$stats"; }
