@@ -84,7 +84,7 @@ struct covbuf_profile_note {
 #define COVBUF_PROFILE_NOTE_TYPE 0x70726f66
 
 struct covbuf_profile_image {
-	uint32_t version;
+	uint32_t version; /* 0 until its constructor is done: then all else is there */
 	uint32_t mapped; /* 1: counters and bitmaps are those of the file; 0: private to the process */
 	uint64_t *counters;
 	uint64_t counters_bytes;
@@ -100,6 +100,7 @@ struct covbuf_profile_image {
 /*
  * What the runtime tells libcovbuf. It declares them weak: libcovbuf need not be in the process.
  * opened: by a second load that goes on with a file, once it is mapped, before anything of its own is added to it.
+ *	Sets version.
  * closed: by the image's last destructor; counters, bitmaps and note stay until it has returned.
  */
 #if defined(__cplusplus)

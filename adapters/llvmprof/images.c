@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include <covbuf/atomic.h>
+
 #include "files.h"
 #include "points.h"
 
@@ -69,14 +71,18 @@ struct visit {
 static int visit_image(const struct dl_phdr_info *info, const struct covb_profile_desc *desc, const struct visit *visit)
 {
 	struct covbuf_profile_image *image;
+	uint32_t version;
 
 	if (desc->version != COVBUF_PROFILE_VERSION)
 		return -EPROTO;
 	image = (struct covbuf_profile_image *)((uintptr_t)&desc->distance + (uintptr_t)(intptr_t)desc->distance);
-	if (!is_in_image(info, image, sizeof(*image)) || image->version != COVBUF_PROFILE_VERSION)
+	if (!is_in_image(info, image, sizeof(*image)))
 		return -EPROTO;
-	/* not started: its constructor is to come; it is opened then, with 0 */
-	if (image->mark == COVB_PROFILE_CLOSED || !image->note)
+	/* acquire: partner is the release in its constructor. Until then it is not there, and counts from 0 */
+	version = covb_load_acquire(&image->version);
+	if (version && version != COVBUF_PROFILE_VERSION)
+		return -EPROTO;
+	if (!version || image->mark == COVB_PROFILE_CLOSED)
 		return 0;
 	return visit->fn(image, visit->arg);
 }

@@ -443,6 +443,7 @@ void covbuf_profile_image_opened(struct covbuf_profile_image *image)
 		if (entry)
 			begin_here(entry, clears(base), NULL);
 	}
+	image->version = COVBUF_PROFILE_VERSION; /* no difference has seen it without its entry */
 	covb_profile_unlock();
 }
 

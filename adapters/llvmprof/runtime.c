@@ -46,6 +46,7 @@ COVB_HIDDEN __attribute__((used)) struct covbuf_profile_image covb_profile_image
 static struct covb_found_image image;
 static struct covbuf_profile_note private_note; /* the image's, and while there is no file this process's */
 static struct covb_raw_layout whole;		/* of the image's whole files and its template */
+static int is_described;
 static char *note_page;				/* in the file that is mapped; after a loss, in an ancestor's */
 static size_t page_bytes;
 static int counts_form;
@@ -435,7 +436,7 @@ static int describe(const char **wrong, const char **to_do)
 	covb_profile_image.bitmaps_bytes = s->bitmaps_bytes;
 	covb_profile_image.note = &private_note;
 	covb_profile_image.make_template = make_template;
-	covb_profile_image.version = COVBUF_PROFILE_VERSION;
+	is_described = 1;
 	*wrong = check_pages(to_do);
 	return 0;
 }
@@ -464,7 +465,7 @@ static int start_in_directory(void)
 	return error;
 }
 
-__attribute__((constructor(START_PRIORITY))) static void start(void)
+static void start_as_asked(void)
 {
 	const char *asked = secure_getenv("COVBUF_PROFILE");
 	const char *wrong = NULL, *to_do = NULL;
@@ -492,6 +493,14 @@ __attribute__((constructor(START_PRIORITY))) static void start(void)
 	has_started = !error;
 	if (error)
 		covb_complain_of_file(image.path, directory_path, error);
+}
+
+__attribute__((constructor(START_PRIORITY))) static void start(void)
+{
+	start_as_asked();
+	/* release: libcovbuf in another thread, which sees it, sees all else (images.c) */
+	if (is_described)
+		__atomic_store_n(&covb_profile_image.version, COVBUF_PROFILE_VERSION, __ATOMIC_RELEASE);
 }
 
 /* At exit and at dlclose(). What still runs of the image after this is counted in the file. */

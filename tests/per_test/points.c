@@ -164,6 +164,8 @@ static void have_what_was_covered(void)
 	covbuf_profile_baseline_destroy(NULL);
 }
 
+static volatile bool stop;
+
 /* ---- images come and go ---------------------------------------------------------------------- */
 
 static void *library;
@@ -238,6 +240,52 @@ static void know_images_that_come_and_go(void)
 	check_library(base, 200, 0, 0);
 	covbuf_profile_baseline_destroy(base);
 	covbuf_profile_baseline_destroy(later);
+}
+
+static void *open_and_close(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 1000; i++) {
+		open_library();
+		use_library(20);
+		close_library();
+	}
+	stop = true;
+	return NULL;
+}
+
+static uint64_t library_counts(const struct covbuf_profile_difference *difference)
+{
+	const struct covbuf_profile_part *part;
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; (part = covbuf_profile_diff_part(difference, i)); i++)
+		for (uint64_t k = 0; is_library(part) && k < part->nr_counters; k++)
+			sum += part->counters[k].count;
+	return sum;
+}
+
+static void know_images_that_come_and_go_meanwhile(void)
+{
+	struct covbuf_profile_base *base = baseline(0), *others;
+	struct covbuf_profile_difference *difference;
+	bool is_last = false;
+	uint64_t sum = 0;
+	pthread_t thread;
+
+	CHECK(!pthread_create(&thread, NULL, open_and_close, NULL));
+	while (!is_last) {
+		is_last = stop;
+		others = baseline(COVBUF_PROFILE_FROM_ZERO);
+		difference = diff(base);
+		sum += library_counts(difference);
+		CHECK(!is_asked() || covbuf_profile_diff_save(difference, "x", NULL, &why) == 0);
+		covbuf_profile_diff_destroy(difference);
+		covbuf_profile_baseline_destroy(others);
+	}
+	pthread_join(thread, NULL);
+	CHECK(sum == 1000 * (1 + 20)); /* of the function, of the loop */
+	covbuf_profile_baseline_destroy(base);
 }
 
 /* What was saved of it must have its template, though it is not there any more. */
@@ -326,8 +374,6 @@ static void belong_to_their_process(void)
 }
 
 /* ---- threads --------------------------------------------------------------------------------- */
-
-static volatile bool stop;
 
 static void *count(void *arg)
 {
@@ -453,6 +499,8 @@ int main(int argc, char **argv)
 		have_what_was_covered();
 	else if (!strcmp(name, "know_images_that_come_and_go"))
 		know_images_that_come_and_go();
+	else if (!strcmp(name, "know_images_that_come_and_go_meanwhile"))
+		know_images_that_come_and_go_meanwhile();
 	else if (!strcmp(name, "save_of_an_image_that_is_closed"))
 		save_of_an_image_that_is_closed(directory);
 	else if (!strcmp(name, "belong_to_their_process"))

@@ -33,8 +33,8 @@ run() { # PROGRAM NAME: without and with a profile directory
 	timeout 60 "./$1" "$2" || fail "$1 $2"
 	COVBUF_PROFILE=run$((++nr_dirs)) timeout 60 "./$1" "$2" || fail "COVBUF_PROFILE=... $1 $2"
 }
-for name in add_up have_what_was_covered know_images_that_come_and_go belong_to_their_process bear_threads \
-	refuse_what_is_wrong; do
+for name in add_up have_what_was_covered know_images_that_come_and_go \
+	know_images_that_come_and_go_meanwhile belong_to_their_process bear_threads refuse_what_is_wrong; do
 	run points "$name"
 done
 run points_atomic bear_threads_exactly
