@@ -12,7 +12,7 @@ import shlex
 import subprocess
 import sys
 
-from matrix import BUILDS, CLANG, GCC, PROGRAMS, VARIANTS
+from matrix import BUILDS, CLANG, CLANG_VERSION, GCC, PROGRAMS, VARIANTS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -61,7 +61,16 @@ class Ninja:
 
 
 def compile_with(build, flags):
-    return f"{build.environment + ' ' if build.environment else ''}{build.compiler} -O2 -w {build.flags} {flags}"
+    return f"{build.environment + ' ' if build.environment else ''}{build.compiler} -O2 -w {own_flags(build)} {flags}"
+
+
+def llvmprof():
+    """What adapters/llvmprof has for this clang; in the folder beside this one."""
+    return f"{os.path.dirname(os.getcwd())}/adapters/llvmprof/{CLANG_VERSION}"
+
+
+def own_flags(build):
+    return build.flags.format(llvmprof=llvmprof())
 
 
 def recorders(ninja, covbuf):
@@ -76,6 +85,7 @@ def recorders(ninja, covbuf):
         path = f"{covbuf}/adapters/sancov/libcovbuf_{archive}.a"
         linked[name] = (["recorder/covbuf.o", path, engine],
                         f"recorder/covbuf.o -Wl,--whole-archive {path} -Wl,--no-whole-archive {engine} {rest}")
+    linked["llvmprof"] = ([f"{llvmprof()}/runtime.o", f"{llvmprof()}/covbuf.lds"], f"-Wl,-T,{llvmprof()}/covbuf.lds")
     for name, flags in (("empty", "-DEMPTY"), ("kcov", "-DKCOV"), ("counters", "-DCOUNTERS"),
                         ("null_test", "-DNULL_TEST -flto=full")):
         out = f"recorder/{name}.o"

@@ -4,7 +4,9 @@
 A build is a way to compile a program's code. A variant is a build, linked with something, in some mode of the
 recorder. Variants are compared with the uninstrumented build of the same compiler.
 """
+import os
 import shutil
+import subprocess
 from dataclasses import dataclass, field
 
 
@@ -18,10 +20,15 @@ GCC = first("gcc-12", "gcc")
 AFL = first("afl-clang-fast")
 AFL_CLANG = first("clang-14")  # what Debian's AFL++ compiles with
 LLD = first("ld.lld-19", "ld.lld")
+CLANG_VERSION = subprocess.run([CLANG, "-dumpversion"], capture_output=True, text=True,
+                               check=True).stdout.split(".", maxsplit=1)[0]
+# what a plugin for it is built with
+LLVM_HEADERS = os.path.exists(f"/usr/lib/llvm-{CLANG_VERSION}/include/llvm/Passes/PassBuilder.h")
 PROFDATA = first("llvm-profdata-19", "llvm-profdata")
 
 GUARD = "-fsanitize-coverage=trace-pc-guard,pc-table"
 ATOMIC = "-fprofile-update=atomic"
+MCDC = "-fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc"
 
 
 @dataclass
@@ -42,6 +49,11 @@ BUILDS = {
     "fuzzer": Build(CLANG, "-fsanitize=fuzzer-no-link"),
     "profile": Build(CLANG, "-fprofile-instr-generate"),
     "profile_atomic": Build(CLANG, f"-fprofile-instr-generate {ATOMIC}"),
+    "mcdc": Build(CLANG, MCDC),
+    "mcdc_atomic": Build(CLANG, f"{MCDC} {ATOMIC}"),
+    "mcdc_bitmaps": Build(CLANG if LLVM_HEADERS else None,
+                          f"{MCDC} {ATOMIC} -fpass-plugin={{llvmprof}}/atomic-bitmaps.so",
+                          missing=f"llvm-{CLANG_VERSION}-dev"),
     "lto": Build(CLANG, "-flto=full"),
     "lto_guard": Build(CLANG, f"-flto=full {GUARD}"),
     "trace_pc": Build(GCC, "-fsanitize-coverage=trace-pc"),
@@ -61,7 +73,7 @@ class Variant:
     name: str
     build: str
     link: str = ""
-    recorder: str = ""  # covbuf, covbuf_image or an object of recorder_peers.c
+    recorder: str = ""  # covbuf, llvmprof or an object of recorder_peers.c
     mode: str = "-"
     against: str = ""
     xz: str = ""  # "": not with xz; "plain", "segment": see xz.py
@@ -71,6 +83,7 @@ class Variant:
 BASE = {"clang": "uninstrumented, clang", "lto": "uninstrumented, clang LTO", "gcc": "uninstrumented, gcc",
         "afl": "uninstrumented, clang 14"}
 EMPTY = "trace-pc-guard called, empty callback"
+MCDC_RT = "clang's profile, MC/DC"
 
 VARIANTS = [
     Variant(BASE["clang"], "clang", xz="plain"),
@@ -106,6 +119,14 @@ VARIANTS = [
             environment={"LLVM_PROFILE_FILE": "{out}/%p.profraw"}),
     Variant("clang's profile, atomic", "profile_atomic", "-fprofile-instr-generate", "", "-", BASE["clang"], xz="plain",
             environment={"LLVM_PROFILE_FILE": "{out}/%p.profraw"}),
+    Variant(MCDC_RT, "mcdc", "-fprofile-instr-generate", "", "-", BASE["clang"], xz="plain",
+            environment={"LLVM_PROFILE_FILE": "{out}/%p.profraw"}),
+    Variant("covbuf, clang's profile, MC/DC", "mcdc", "", "llvmprof", "-", BASE["clang"], xz="plain",
+            environment={"COVBUF_PROFILE": "{out}/covbuf"}),
+    Variant("covbuf, clang's profile, MC/DC, atomic bitmaps", "mcdc_bitmaps", "", "llvmprof", "-", BASE["clang"],
+            xz="plain", environment={"COVBUF_PROFILE": "{out}/covbuf"}),
+    Variant("covbuf, clang's profile, MC/DC, atomic", "mcdc_atomic", "", "llvmprof", "-", BASE["clang"], xz="plain",
+            environment={"COVBUF_PROFILE": "{out}/covbuf"}),
     Variant("AFL++'s PCGUARD", "afl", "", "", "-", BASE["afl"], xz="plain"),
     Variant("AFL++'s PCGUARD, atomic", "afl_atomic", "", "", "-", BASE["afl"], xz="plain"),
     Variant("gcov", "gcov", "--coverage", "", "-", BASE["gcc"], xz="plain", environment={"GCOV_PREFIX": "{out}"}),
@@ -129,6 +150,10 @@ TARGETS = {
     "covbuf, LTO: unique per process": [{"limit": 1.10, "stretch": 1.07, "what": "unique per process, LTO"}],
     "covbuf, LTO: unique per context": [{"limit": 1.18, "what": "unique per context, LTO"}],
     "covbuf, LTO: idle": [{"limit": 1.19, "stretch": 1.10, "what": "idle, LTO"}],
+    "covbuf, clang's profile, MC/DC": [
+        {"limit": 1.02, "against": MCDC_RT, "what": "clang's profile in shared memory"}],
+    "covbuf, clang's profile, MC/DC, atomic bitmaps": [
+        {"limit": 1.02, "against": MCDC_RT, "what": "clang's profile in shared memory, atomic bitmaps"}],
 }
 
 

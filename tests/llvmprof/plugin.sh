@@ -16,8 +16,8 @@ unset COVBUF_PROFILE LLVM_PROFILE_FILE
 for tool in "$clang" "ld.lld-$version" "llvm-profdata-$version" "llvm-cov-$version" "llvm-objdump-$version"; do
 	command -v "$tool" > /dev/null || { echo "no $tool"; exit 77; }
 done
-[ -e "$("$clang" -print-file-name=libclang_rt.profile.a)" ] || [ -e "$("$clang" -print-file-name=libclang_rt.profile-x86_64.a)" ] ||
-	{ echo "no runtime of $clang: libclang-rt-$version-dev"; exit 77; }
+"$clang" -fprofile-instr-generate "$source" -o program ||
+	{ echo "no runtime of $clang's profile: libclang-rt-$version-dev"; exit 77; }
 coverage=(-fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc)
 atomic=("${coverage[@]}" -fprofile-update=atomic)
 fail() { echo "not ok $*"; exit 1; }
