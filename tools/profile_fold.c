@@ -89,7 +89,7 @@ static void list_names(struct fold *fold)
 							     fold->files[i]->started, fold->files[i]->name) + 1;
 }
 
-/* A whole file is to go, and counts need what else is in it. */
+/* A whole file is to go, and counts need what else is in it. -EEXIST: another's, or of this moment; then it stays. */
 static int keep_template(const struct fold *fold)
 {
 	char *name;
@@ -98,7 +98,7 @@ static int keep_template(const struct fold *fold)
 	if (fold->image->base->is_template)
 		return 0;
 	name = must_printf("%s.template", fold->stem);
-	if (linkat(fold->directory, fold->image->base->name, fold->directory, name, 0) && errno != EEXIST)
+	if (linkat(fold->directory, fold->image->base->name, fold->directory, name, 0))
 		err = -errno;
 	free(name);
 	return err;
@@ -192,6 +192,8 @@ static int fold_image(const struct profiles *profiles, const struct profile_imag
 		err = keep_template(&fold);
 		if (!err)
 			err = add_up(&fold);
+		else if (err == -EEXIST)
+			err = 0;
 	}
 	free(fold.stem);
 	free(fold.name);

@@ -103,7 +103,8 @@ static int check_note(const struct covbuf_profile_note *note, uint64_t bytes, st
 	if (end > bytes)
 		return explain(why, -EPROTO, "it is cut short: %" PRIu64 " bytes of %" PRIu64 "; remove it, or name the others one by one",
 			       bytes, end);
-	if (note->counters_bytes > MAX_COUNTS_BYTES || note->bitmaps_bytes > MAX_COUNTS_BYTES)
+	if (note->counters_bytes > MAX_COUNTS_BYTES || note->bitmaps_bytes > MAX_COUNTS_BYTES ||
+	    end > MAX_RECORDS_BYTES + 3 * MAX_COUNTS_BYTES)
 		return explain(why, -EPROTO, "it is damaged: counters of %" PRIu64 " bytes and bitmaps of %" PRIu64 " are not believed",
 			       note->counters_bytes, note->bitmaps_bytes);
 	if (note->kind < COVBUF_PROFILE_WHOLE || note->kind > COVBUF_PROFILE_DIFFERENCE || note->counters_bytes % 8 ||

@@ -75,7 +75,7 @@ void __wrap_complain(const char *file, const char *format, ...)
 static const struct command *find(const char *name)
 {
 	static const struct command *const all[] = { &command_stat, &command_report, &command_export, &command_merge,
-						     &command_diff, &command_top };
+						     &command_diff, &command_top, &command_profraw };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (!strcmp(all[i]->name, name))
