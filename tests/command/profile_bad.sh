@@ -84,9 +84,11 @@ fresh
 refuse "a list of names that is elsewhere" "lie outside"
 
 # Every field, with values that are too large or wrap around: refused, or a sum; not a crash.
+values="9697 0xfffffffffffff000"
+[ "${COVBUF_EMULATED:-}" ] || values+=" 1 0x40000000 0x7ffffffffffffff8 0xffffffffffffffff"
 for field in version kind id raw_version file_bytes counters_offset counters_bytes bitmaps_offset bitmaps_bytes \
 	template_counters template_bitmaps started pid lost_processes processes summed_bytes; do
-	for value in 1 9697 0x40000000 0x7ffffffffffffff8 0xfffffffffffff000 0xffffffffffffffff; do
+	for value in $values; do
 		for victim in $file $template; do
 			fresh 2
 			"$maker" set "$victim" $field $value
@@ -132,10 +134,12 @@ expect "an image that is not there" 1 "no image 'nope'" "$COVBUF" profraw --imag
 expect "an image by its ID" 0 "4 profiles" "$COVBUF" profraw --image 0000000000000abc d -o out.profraw
 
 # Many.
-fresh 10000
+many=${COVBUF_EMULATED:+500}
+many=${many:-10000}
+fresh "$many"
 start=$(date +%s%N)
-(ulimit -v 400000; "$COVBUF" profraw d -o out.profraw 2> err) || not_ok "10000 files: $(cat err)"
-check "10000 files" "$maker" check out.profraw 0 10000 $C $B
+expect "$many files" 0 "$many profiles" "$COVBUF" profraw d -o out.profraw
+check "all of them" "$maker" check out.profraw 0 "$many" $C $B
 check "in seconds" test $((($(date +%s%N) - start) / 1000000)) -lt 20000
 wait
 expect "a lock that is not given back" 0 "another covbuf has been adding up" cat locked.out
