@@ -14,6 +14,8 @@ adapter=$COVBUF_BUILD/adapters/llvmprof/$version/covbuf.lds
 for tool in "clang++-$version" "llvm-profdata-$version" "llvm-cov-$version"; do
 	command -v "$tool" > /dev/null || skip "$tool is missing; scripts/install-deps.sh installs it"
 done
+runtime=$("clang-$version" --rtlib=compiler-rt -print-libgcc-file-name)
+compgen -G "${runtime%/*}/libclang_rt.profile*.a" > /dev/null || skip "libclang-rt-$version-dev is missing"
 for file in "$covbuf" "$adapter"; do
 	[ -f "$file" ] || skip "there is no $file in this build"
 done

@@ -4,14 +4,28 @@
 # compiler-rt (ref/PROGRAM) and once with the adapter (own/PROGRAM), and run on the same input: what LLVM's tools,
 # those of each version that is there, say of the two profiles must be the same bytes.
 . "${0%/*}/common.sh"
-need clang-19 llvm-profdata-19 llvm-cov-19 ld.lld-19
+need ps
 unset LLVM_PROFILE_FILE COVBUF_PROFILE COVBUF_PROFILE_FORM
-versions=(19)
-if command -v clang-22 llvm-profdata-22 llvm-cov-22 > /dev/null; then
-	versions+=(22)
-else
-	echo "there is no clang-22 with llvm-22: only clang 19 is tried"
-fi
+
+lacks() { # VERSION: prints what is missing for it
+	local tool runtime
+	for tool in clang llvm-profdata llvm-cov; do
+		command -v "$tool-$1" > /dev/null || { echo "$tool-$1 is missing"; return; }
+	done
+	runtime=$("clang-$1" --rtlib=compiler-rt -print-libgcc-file-name)
+	compgen -G "${runtime%/*}/libclang_rt.profile*.a" > /dev/null || echo "libclang-rt-$1-dev is missing"
+	[ -f "$COVBUF_BUILD/adapters/llvmprof/$1/covbuf.lds" ] || echo "this build has no runtime for clang-$1"
+}
+versions=()
+for version in 19 22; do
+	why=$(lacks $version)
+	if [ -n "$why" ]; then
+		echo "clang $version is not tried: $why"
+	else
+		versions+=("$version")
+	fi
+done
+[ ${#versions[@]} -gt 0 ] || skip "no clang can be tried; scripts/install-deps.sh installs one"
 profile_flags=(-fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc)
 
 adapter() { # VERSION: sets link, what a program of that compiler is linked with
@@ -55,7 +69,7 @@ same_views() { # PREFIX PREFIX WHAT
 		done
 	done
 	echo "$3: $(awk '/^TOTAL/ { printf "functions %s of %s, branches missed %s of %s, MC/DC missed %s of %s", \
-		$5 - $6, $5, $12, $11, $15, $14 }' "$1.19.report"); the same"
+		$5 - $6, $5, $12, $11, $15, $14 }' "$1.${versions[0]}.report"); the same"
 }
 
 # The same program with the same counts gives the same indexed profile.
