@@ -253,7 +253,7 @@ def xz_targets(variant, threads, results):
 def print_xz(variants, everything, lost):
     print("programs_xz: What does it cost xz with threads? Whole runs, ms and the ratio to the uninstrumented command:")
     print("of the fastest runs with one thread, of medians with several.\n")
-    print(f"  {'':<40}" + "".join(f"{f'-T{t} ms':>10}{'ratio':>7}" for t in everything) + "  target")
+    print(f"  {'':<48}" + "".join(f"{f'-T{t} ms':>10}{'ratio':>7}" for t in everything) + "  target")
     for variant in variants:
         cells, missing, targets = "", "", []
         for threads, results in everything.items():
@@ -263,7 +263,7 @@ def print_xz(variants, everything, lost):
                 against = variant.against or variant.name
                 cells += f"{which(result.ns) / 1e6:>10.1f}{text(ratio(results, variant.name, against, which)):>7}"
             targets += [verdict(t) for t in xz_targets(variant, threads, results)]
-        print(f"  {variant.name:<40}{missing or cells}  {', '.join(targets)}")
+        print(f"  {variant.name:<48}{missing or cells}  {', '.join(targets)}")
     for threads, found in lost.items():
         print(f"\n  counts, with -T{threads}, beside those of atomic instructions (in brackets: two right runs, "
               "beside one another)")
