@@ -28,6 +28,7 @@ for level in -O0 -O1 -O2 -Os -O3 '-O0 -flto' '-O2 -flto=full' '-O2 -flto=thin'; 
 	read -ra flags <<< "$level"
 	"$clang" "${flags[@]}" "${atomic[@]}" -S -emit-llvm "$source" -o before.ll
 	"$clang" "${flags[@]}" "${atomic[@]}" -fpass-plugin="$plugin" -S -emit-llvm "$source" -o after.ll
+	grep -q 'atomicrmw add' before.ll || fail "$level: the sample has no atomic counters"
 	! grep -q 'atomicrmw add' after.ll || fail "$level: counters are atomic"
 	[ "$(grep -c 'store atomic i64 .*__profc_.* monotonic' after.ll)" -gt 5 ] || fail "$level: where are the counters?"
 	before=$(grep -c 'atomicrmw or' before.ll) || true
