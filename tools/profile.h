@@ -106,6 +106,9 @@ void profiles_fini(struct profiles *profiles);
 /* Opened, of the same size at least, and the same file as before. Errors: -errno; complained. */
 int profile_open(const struct profiles *profiles, const struct profile_file *file);
 
+/* Whether they are laid out alike, as files of one image are. */
+bool profile_agrees(const struct profile_file *a, const struct profile_file *b);
+
 /* For messages: valid until the next call. */
 const char *profile_path(const struct profiles *profiles, const struct profile_file *file);
 
@@ -134,6 +137,10 @@ void profile_sum_fini(struct profile_sum *sum);
 
 /* Errors: complained; the sum is then worth nothing. */
 int profile_sum_add(struct profile_sum *sum, const struct profiles *profiles, const struct profile_file *file);
+
+/* profile_bits.c: files of cleared bits come after all others, and those that have come meanwhile last. */
+bool profile_holds_cleared_bits(const char *name);
+int profile_sum_add_new_bits(struct profile_sum *sum, const struct profiles *profiles, const struct profile_image *image);
 
 /* Processes among files, sums' too. */
 uint64_t profile_count_processes(struct profile_file *const *files, size_t nr);
@@ -180,6 +187,9 @@ enum profile_elf profile_elf_check(const struct profiles *profiles, const struct
 /* llvm-profdata of a major version. NULL: there is none; complained. */
 char *profile_llvm_find(unsigned int major);
 
+/* profraw.c: whether a path is free, or a file's; else errno says it. */
+bool profile_is_replaceable(const char *path);
+
 /* Index a raw profile that is open. Complains itself. Returns a STATUS_*. */
 int profile_llvm_index(const char *llvm_profdata, int raw, const char *profdata);
 
@@ -187,6 +197,7 @@ int profile_llvm_index(const char *llvm_profdata, int raw, const char *profdata)
 void profile_print_word(const char *text, FILE *out);
 
 /* What to run next. */
-void profile_llvm_print_next(const char *llvm_profdata, const struct profiles *profiles, const char *profdata, FILE *out);
+void profile_llvm_print_next(const char *llvm_profdata, const struct profiles *profiles, const char *profdata,
+			     FILE *out);
 
 #endif

@@ -86,7 +86,8 @@ static bool is_of_other_clang(Elf *elf, unsigned int major, struct covbuf_messag
 		}
 		if (found && !other)
 			snprintf(why->text, sizeof(why->text),
-				 "its objects are of clang %u, and the adapter in it of clang %u; link it with the one for clang %u",
+				 "its objects are of clang %u, and the adapter in it of clang %u; link it with the one for "
+				 "clang %u",
 				 found, major, found);
 		other |= found != 0;
 		at += line ? strlen(line) + 1 : 1;

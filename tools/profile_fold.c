@@ -3,9 +3,9 @@
  * One file in place of those of many processes that have ended.
  *
  * The sum is written under a name that nobody reads, with the names of what is in it at its end, and renamed: from
- * then on a reader counts it, and passes over those. They are removed, and then the list of names. Killed before the
- * rename, nothing has changed; killed after it, whoever is next removes what is left. Where there was a sum before, it is
- * in the new one and replaced by that rename.
+ * then on a reader counts it, and passes over those. They are removed, and then the list of names. Killed before
+ * the rename, nothing has changed; killed after it, whoever is next removes what is left. Where there was a sum
+ * before, it is in the new one and replaced by that rename.
  */
 #include "profile.h"
 
@@ -179,7 +179,8 @@ static int add_up(const struct fold *fold)
 	return err;
 }
 
-static int fold_image(const struct profiles *profiles, const struct profile_image *image, int directory, size_t more_than)
+static int fold_image(const struct profiles *profiles, const struct profile_image *image, int directory,
+		      size_t more_than)
 {
 	struct fold fold = { .profiles = profiles, .image = image, .directory = directory };
 	int err = 0;
@@ -248,7 +249,8 @@ int profile_fold(const char *path, size_t more_than)
 	for (size_t i = 0; !err && i < profiles.nr_images; i++)
 		err = fold_image(&profiles, &profiles.images[i], directory, more_than);
 	if (err && err != -EPROTO)
-		complain(path, "files of ended processes stay as they are: they cannot be made one: %s", strerror(-err));
+		complain(path, "files of ended processes stay as they are: they cannot be made one: %s",
+			 strerror(-err));
 	profiles_fini(&profiles);
 	return err;
 }

@@ -3,8 +3,8 @@
  * Whether a process may still count in a file.
  *
  * Two signs must agree that it does not: nobody has the file open or mapped to be written, which is the
- * kernel's word, for all namespaces, and shown by a lease that it grants; and the process is gone, or its pid another's,
- * since one that has unloaded the image may load it again and go on with its file.
+ * kernel's word, for all namespaces, and shown by a lease that it grants; and the process is gone, or its pid
+ * another's, since one that has unloaded the image may load it again and go on with its file.
  */
 #include "profile.h"
 

@@ -40,10 +40,13 @@ static int run_tool(char *const argv[], char *said, size_t room, int raw)
 	}
 	close(pipe_fds[1]);
 	/* all of it, so that it does not wait for us */
-	while ((n = nr + 1 < room ? read(pipe_fds[0], said + nr, room - nr - 1) : read(pipe_fds[0], rest, sizeof(rest))) > 0 ||
-	       (n < 0 && errno == EINTR))
-		if (n > 0 && nr + 1 < room)
+	do {
+		bool more = nr + 1 < room;
+
+		n = read(pipe_fds[0], more ? said + nr : rest, more ? room - nr - 1 : sizeof(rest));
+		if (n > 0 && more)
 			nr += (size_t)n;
+	} while (n > 0 || (n < 0 && errno == EINTR));
 	said[nr] = 0;
 	close(pipe_fds[0]);
 	if (child > 0)
@@ -98,7 +101,8 @@ static char *find_in_path(struct search *search, const char *name)
 
 char *profile_llvm_find(unsigned int major)
 {
-	static const char *const places[] = { "/usr/lib/llvm-", "/usr/lib/llvm", "/usr/lib64/llvm", "/usr/local/llvm-" };
+	static const char *const places[] = { "/usr/lib/llvm-", "/usr/lib/llvm", "/usr/lib64/llvm",
+					      "/usr/local/llvm-" };
 	struct search search = { .major = major };
 	char *name = must_printf("llvm-profdata-%u", major);
 	char *found = find_in_path(&search, name);
@@ -113,11 +117,12 @@ char *profile_llvm_find(unsigned int major)
 	if (!found)
 		found = find_in_path(&search, "llvm-profdata");
 	if (!found && search.seen)
-		complain(NULL, "there is no %s, only llvm-profdata of LLVM %u, which does not read profiles of clang %u; install the package "
-			       "llvm-%u, or have its bin directory in PATH",
+		complain(NULL, "there is no %s, only llvm-profdata of LLVM %u, which does not read profiles of clang %u; "
+			       "install the package llvm-%u, or have its bin directory in PATH",
 			 name, search.seen, major, major);
 	else if (!found)
-		complain(NULL, "there is no %s; install the package llvm-%u, or have its bin directory in PATH", name, major);
+		complain(NULL, "there is no %s; install the package llvm-%u, or have its bin directory in PATH", name,
+			 major);
 	free(name);
 	return found;
 }
@@ -140,7 +145,8 @@ static void show_said(const char *said)
 int profile_llvm_index(const char *llvm_profdata, int raw, const char *profdata)
 {
 	char *temporary = must_printf("%s.XXXXXX", profdata);
-	int fd = mkstemp(temporary), status, err = fd < 0 ? errno : 0;
+	int fd = profile_is_replaceable(profdata) ? mkostemp(temporary, O_CLOEXEC) : -1;
+	int err = fd < 0 ? errno : 0, status;
 	char *argv[] = { (char *)llvm_profdata, (char *)"merge", (char *)"-sparse", (char *)"-o", temporary,
 			 (char *)"/proc/self/fd/0", NULL };
 	char said[MAX_SAID];
@@ -209,7 +215,8 @@ static void print_command(const char *llvm_cov, const char *what, const struct p
 }
 
 /* llvm-cov lies beside llvm-profdata. */
-void profile_llvm_print_next(const char *llvm_profdata, const struct profiles *profiles, const char *profdata, FILE *out)
+void profile_llvm_print_next(const char *llvm_profdata, const struct profiles *profiles, const char *profdata,
+			     FILE *out)
 {
 	const char *slash = strrchr(llvm_profdata, '/');
 	const char *suffix = slash ? strstr(slash, "profdata") : NULL;
@@ -222,7 +229,7 @@ void profile_llvm_print_next(const char *llvm_profdata, const struct profiles *p
 		bitmaps |= profiles->images[i].selected && profiles->images[i].first->bitmaps_bytes;
 	fputs("next:\n", out);
 	print_command(llvm_cov, bitmaps ? "report --show-mcdc-summary" : "report", profiles, profdata, out);
-	print_command(llvm_cov, bitmaps ? "show --show-branches=count --show-mcdc" : "show --show-branches=count", profiles,
-		      profdata, out);
+	print_command(llvm_cov, bitmaps ? "show --show-branches=count --show-mcdc" : "show --show-branches=count",
+		      profiles, profdata, out);
 	free(llvm_cov);
 }

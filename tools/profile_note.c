@@ -93,20 +93,27 @@ static bool within(uint64_t offset, uint64_t nr, uint64_t bytes)
 	return offset <= bytes && nr <= bytes - offset;
 }
 
+/* Where what a reader adds up ends. */
+static uint64_t end_of_counts(const struct covbuf_profile_note *note)
+{
+	return note->bitmaps_bytes ? note->bitmaps_offset + note->bitmaps_bytes :
+				     note->counters_offset + note->counters_bytes;
+}
+
 static int check_note(const struct covbuf_profile_note *note, uint64_t bytes, struct covbuf_message *why)
 {
 	uint64_t end = note->file_bytes;
 
 	if (note->version != COVBUF_PROFILE_VERSION)
-		return explain(why, -EPROTO, "it is a profile of version %" PRIu32 ", this covbuf reads version %d", note->version,
-			       COVBUF_PROFILE_VERSION);
+		return explain(why, -EPROTO, "it is a profile of version %" PRIu32 ", this covbuf reads version %d",
+			       note->version, COVBUF_PROFILE_VERSION);
 	if (end > bytes)
-		return explain(why, -EPROTO, "it is cut short: %" PRIu64 " bytes of %" PRIu64 "; remove it, or name the others one by one",
-			       bytes, end);
+		return explain(why, -EPROTO, "it is cut short: %" PRIu64 " bytes of %" PRIu64
+			       "; remove it, or name the others one by one", bytes, end);
 	if (note->counters_bytes > MAX_COUNTS_BYTES || note->bitmaps_bytes > MAX_COUNTS_BYTES ||
 	    end > MAX_RECORDS_BYTES + 3 * MAX_COUNTS_BYTES)
-		return explain(why, -EPROTO, "it is damaged: counters of %" PRIu64 " bytes and bitmaps of %" PRIu64 " are not believed",
-			       note->counters_bytes, note->bitmaps_bytes);
+		return explain(why, -EPROTO, "it is damaged: counters of %" PRIu64 " bytes and bitmaps of %" PRIu64
+			       " are not believed", note->counters_bytes, note->bitmaps_bytes);
 	if (note->kind < COVBUF_PROFILE_WHOLE || note->kind > COVBUF_PROFILE_DIFFERENCE || note->counters_bytes % 8 ||
 	    !within(note->counters_offset, note->counters_bytes, end) ||
 	    (note->bitmaps_bytes && (note->bitmaps_offset < note->counters_offset + note->counters_bytes ||
@@ -118,8 +125,7 @@ static int check_note(const struct covbuf_profile_note *note, uint64_t bytes, st
 		return explain(why, -EPROTO, "it is damaged: it says that its counters are elsewhere");
 	if (note->summed_bytes &&
 	    (note->kind != COVBUF_PROFILE_COUNTS || !note->processes ||
-	     !within(note->bitmaps_bytes ? note->bitmaps_offset + note->bitmaps_bytes : note->counters_offset + note->counters_bytes,
-		     note->summed_bytes, end)))
+	     !within(end_of_counts(note), note->summed_bytes, end)))
 		return explain(why, -EPROTO, "it is damaged: the names of what is in it lie outside");
 	return 0;
 }
@@ -131,8 +137,8 @@ static int check_raw(int fd, uint64_t start, const struct covbuf_profile_note *n
 	if (!profile_pread(fd, start + sizeof(raw_magic), &version, sizeof(version)))
 		return explain(why, -EPROTO, "it is cut short");
 	if ((version & VERSION_MASK) != note->raw_version)
-		return explain(why, -EPROTO, "it is damaged: its header is of raw version %" PRIu64 ", its note of %" PRIu64,
-			       version & VERSION_MASK, note->raw_version);
+		return explain(why, -EPROTO, "it is damaged: its header is of raw version %" PRIu64
+			       ", its note of %" PRIu64, version & VERSION_MASK, note->raw_version);
 	return 0;
 }
 
@@ -174,11 +180,13 @@ int profile_note_read(int fd, uint64_t file_bytes, struct profile_file *out, str
 		return explain(why, -ENOENT, "it is too short for a profile");
 	is_raw = !memcmp(magic, raw_magic, sizeof(magic));
 	if (!find_note(fd, out->start, bytes, is_raw, &note))
-		return explain(why, -ENOENT, "it is %s", is_raw ? "a raw profile that is not covbuf's; llvm-profdata reads it as it is" :
-								  "not a profile");
+		return explain(why, -ENOENT,
+			       is_raw ? "it is a raw profile that is not covbuf's; llvm-profdata reads it as it is" :
+					"it is not a profile");
 	err = check_note(&note, bytes, why);
 	if (!err && (note.kind == COVBUF_PROFILE_WHOLE) != is_raw)
-		err = explain(why, -EPROTO, "it is damaged: its note says that it is %s", is_raw ? "counts alone" : "a raw profile");
+		err = explain(why, -EPROTO, "it is damaged: its note says that it is %s",
+			      is_raw ? "counts alone" : "a raw profile");
 	if (!err && is_raw)
 		err = check_raw(fd, out->start, &note, why);
 	if (!err)

@@ -75,7 +75,8 @@ static void add_file(struct profiles *profiles, const struct profile_file *file)
 {
 	struct profile_file *added;
 
-	profiles->files = must_grow(profiles->files, profiles->nr_files, &profiles->room_files, sizeof(*profiles->files));
+	profiles->files = must_grow(profiles->files, profiles->nr_files, &profiles->room_files,
+				    sizeof(*profiles->files));
 	added = &profiles->files[profiles->nr_files++];
 	*added = *file;
 	added->name = must_dup(file->name);
@@ -177,7 +178,8 @@ static bool lock_directory(int fd, const char *path)
 		if (errno != EWOULDBLOCK)
 			return true; /* this file system has no locks, so nobody else has one either */
 		if (now_ns() > until) {
-			complain(path, "another covbuf has been adding up its files for ten seconds; try again when it has ended");
+			complain(path, "another covbuf has been adding up its files for ten seconds; try again when it "
+				       "has ended");
 			return false;
 		}
 		usleep(10000);
@@ -262,7 +264,9 @@ void profiles_add_directory(struct profiles *profiles, const char *path, int fd)
 {
 	size_t nr = strlen(path);
 
-	read_directory(profiles, add_directory(profiles, must_printf("%s%s", path, nr && path[nr - 1] == '/' ? "" : "/"), fd));
+	char *with_slash = must_printf("%s%s", path, nr && path[nr - 1] == '/' ? "" : "/");
+
+	read_directory(profiles, add_directory(profiles, with_slash, fd));
 }
 
 void profiles_add(struct profiles *profiles, const char *path)
@@ -296,22 +300,13 @@ static int compare_places(const void *a, const void *b)
 	return order ? order : ORDER(x->start, y->start);
 }
 
-/* "IMAGE.ID.PID.bN.profcnt": bits that move there from the process's other file, so they are read after it. */
-static bool holds_cleared_bits(const struct profile_file *file)
-{
-	const char *end = strrchr(file->name, '.');
-	const char *dot = end ? memrchr(file->name, '.', (size_t)(end - file->name)) : NULL;
-
-	return dot && dot[1] == 'b';
-}
-
 static int compare_files(const void *a, const void *b)
 {
 	const struct profile_file *x = *(struct profile_file *const *)a, *y = *(struct profile_file *const *)b;
 	int order = ORDER(x->id, y->id);
 
 	order = order ? order : ORDER(y->is_template, x->is_template);
-	order = order ? order : ORDER(holds_cleared_bits(x), holds_cleared_bits(y));
+	order = order ? order : ORDER(profile_holds_cleared_bits(x->name), profile_holds_cleared_bits(y->name));
 	order = order ? order : ORDER(x->directory, y->directory);
 	order = order ? order : strcmp(x->name, y->name);
 	return order ? order : ORDER(x->start, y->start);
@@ -351,7 +346,8 @@ static void mark_summed(struct profile_file **by_name, size_t nr, const char *en
 }
 
 /* by_name: all nr files of the image, sorted. */
-static void read_summed(struct profiles *profiles, const struct profile_file *sum, struct profile_file **by_name, size_t nr)
+static void read_summed(struct profiles *profiles, const struct profile_file *sum, struct profile_file **by_name,
+			size_t nr)
 {
 	uint64_t bytes = sum->summed_bytes;
 	char *names;
@@ -389,7 +385,7 @@ static void mark_all_summed(struct profiles *profiles, struct profile_file **fil
 	free(by_name);
 }
 
-static bool agree(const struct profile_file *a, const struct profile_file *b)
+bool profile_agrees(const struct profile_file *a, const struct profile_file *b)
 {
 	return a->raw_version == b->raw_version && a->counters_bytes == b->counters_bytes &&
 	       a->bitmaps_bytes == b->bitmaps_bytes && a->template_counters == b->template_counters &&
@@ -400,8 +396,9 @@ static bool agree(const struct profile_file *a, const struct profile_file *b)
 static void check_agreement(struct profiles *profiles, const struct profile_image *image)
 {
 	for (size_t i = 0; i < image->nr_files; i++)
-		if (!agree(image->first, image->files[i]))
-			refuse(profiles, image->files[i], "it is damaged: it says that it is of an image which it does not fit");
+		if (!profile_agrees(image->first, image->files[i]))
+			refuse(profiles, image->files[i],
+			       "it is damaged: it says that it is of an image which it does not fit");
 }
 
 /* nr files of one ID, templates first. */
@@ -483,7 +480,8 @@ int profile_open(const struct profiles *profiles, const struct profile_file *fil
 
 	if (file->fd >= 0)
 		return fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
-	fd = openat(profiles->directories[file->directory].fd, file->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	fd = openat(profiles->directories[file->directory].fd, file->name,
+		    O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fstat(fd, &st)) {
 		int err = errno;
 

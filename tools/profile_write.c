@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Writing what was added up: as a raw profile, which has all but the counts from its image's template or whole file, or as
- * a file of counts.
+ * Writing what was added up: as a raw profile, which has all but the counts from its image's template or whole file,
+ * or as a file of counts.
  */
 #include "profile.h"
 

@@ -162,7 +162,8 @@ static bool select_files(struct profiles *profiles, const struct patterns *label
 	for (size_t k = 0; k < labels->nr; k++) {
 		if (find_label(profiles, labels->texts[k]))
 			continue;
-		complain(NULL, "--label: there is no difference with a label '%s'; --list shows them", labels->texts[k]);
+		complain(NULL, "--label: there is no difference with a label '%s'; --list shows them",
+			 labels->texts[k]);
 		return false;
 	}
 	for (size_t i = 0; i < profiles->nr_images; i++) {
@@ -194,8 +195,9 @@ static bool check_templates(const struct profiles *profiles)
 		if (!image->selected || image->base)
 			continue;
 		complain(image->first->image,
-			 "its counts (%zu files) cannot be read without its template: %s.%016" PRIx64 ".template is not among the "
-			 "inputs, nor is a .profraw of it; name the directory that has it, or leave the image out with --image",
+			 "its counts (%zu files) cannot be read without its template: %s.%016" PRIx64 ".template is not "
+			 "among the inputs, nor is a .profraw of it; name the directory that has it, or leave the image "
+			 "out with --image",
 			 image->nr_files, image->name, image->first->id);
 		ok = false;
 	}
@@ -215,8 +217,8 @@ static bool check_images(const struct profiles *profiles)
 		switch (profile_elf_check(profiles, image, &why)) {
 		case PROFILE_ELF_REBUILT:
 			complain(image->first->image,
-				 "it has been rebuilt since: llvm-cov will show the file that is there now, with counts of the one before "
-				 "(ID %016" PRIx64 ") where functions are the same",
+				 "it has been rebuilt since: llvm-cov will show the file that is there now, with counts of "
+				 "the one before (ID %016" PRIx64 ") where functions are the same",
 				 image->first->id);
 			break;
 		case PROFILE_ELF_OTHER_CLANG:
@@ -248,8 +250,8 @@ static bool check_compilers(const struct profiles *profiles)
 	}
 	if (same)
 		return true;
-	complain(NULL, "the images are of different compilers, and no llvm-profdata reads all of them: select some with --image, or "
-		       "write a file for each with -o DIR/:");
+	complain(NULL, "the images are of different compilers, and no llvm-profdata reads all of them: select some with "
+		       "--image, or write a file for each with -o DIR/:");
 	for (size_t i = 0; i < profiles->nr_images; i++)
 		if (profiles->images[i].selected)
 			complain(profiles->images[i].first->image, "%s (raw profile version %" PRIu64 ")",
@@ -261,7 +263,7 @@ static void warn_missing(const struct profiles *profiles)
 {
 	for (size_t i = 0; i < profiles->nr_images; i++)
 		if (profiles->images[i].selected && access(profiles->images[i].first->image, R_OK))
-			complain(profiles->images[i].first->image, "it is not there any more, and llvm-cov needs it");
+			complain(profiles->images[i].first->image, "it is not there, and llvm-cov needs it: put its present path into the commands");
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -276,12 +278,14 @@ static int write_image(int to, const char *name, const struct profiles *profiles
 		err = profile_sum_add(&sum, profiles, image->files[i]);
 		progress_at(i, image->nr_files);
 	}
+	if (!err && image->files[0]->kind != COVBUF_PROFILE_DIFFERENCE)
+		err = profile_sum_add_new_bits(&sum, profiles, image);
 	sum.processes = profile_count_processes(image->files, image->nr_files);
 	if (!err)
 		err = profile_write_raw(to, name, profiles, image, &sum);
 	if (!err && sum.nr_stopped)
-		complain(image->first->image, "counters would be larger than LLVM's tools believe, and stop at 2^56: a sum of very much, or a "
-					      "damaged profile");
+		complain(image->first->image, "counters would be larger than LLVM's tools believe, and stop at 2^56: a "
+					      "sum of very much, or a damaged profile");
 	profile_sum_fini(&sum);
 	return err;
 }
@@ -299,6 +303,17 @@ static int write_images(int to, const char *name, const struct profiles *profile
 	return err;
 }
 
+/* A device or a pipe that somebody names stays one. */
+bool profile_is_replaceable(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) || S_ISREG(st.st_mode))
+		return true;
+	errno = EEXIST;
+	return false;
+}
+
 static int complain_unwritten(const char *path)
 {
 	complain(path, "cannot be written: %s", strerror(errno));
@@ -308,7 +323,7 @@ static int complain_unwritten(const char *path)
 static int write_file(const char *path, const struct profiles *profiles, const struct profile_image *only)
 {
 	char *temporary = must_printf("%s.XXXXXX", path);
-	int fd = mkostemp(temporary, O_CLOEXEC);
+	int fd = profile_is_replaceable(path) ? mkostemp(temporary, O_CLOEXEC) : -1;
 	int status = STATUS_OK;
 
 	if (fd < 0)
@@ -373,7 +388,8 @@ static int write_profdata(const char *path, const struct profiles *profiles, boo
 		image++;
 	if (!image->major) {
 		complain(image->first->image,
-			 "it was compiled by '%s', which does not look like a clang; write a raw profile with -o, and run its llvm-profdata",
+			 "it was compiled by '%s', which does not look like a clang; write a raw profile with -o, and run "
+			 "its llvm-profdata",
 			 image->first->compiler);
 		return STATUS_FAILED;
 	}
@@ -415,7 +431,8 @@ static bool is_among_inputs(const struct profiles *profiles, const char *output)
 		if (profiles->directories[i].fd < 0 || profiles->directories[i].inode != st.st_ino ||
 		    profiles->directories[i].device != st.st_dev)
 			continue;
-		complain(output, "it would be in a directory whose files are added up, and so be counted again the next time; name another place");
+		complain(output, "it would be in a directory whose files are added up, and so be counted again the next "
+				 "time; name another place");
 		return true;
 	}
 	return false;
@@ -464,8 +481,9 @@ static int write_outputs(const struct options *options, struct profiles *profile
 static void say_foreign(const struct profiles *profiles)
 {
 	if (profiles->nr_foreign)
-		complain(NULL, "%zu file%s passed over%s%s", profiles->nr_foreign, profiles->nr_foreign == 1 ? " was" : "s were",
-			 profiles->nr_foreign == 1 ? ": " : ", such as ", profiles->foreign);
+		complain(NULL, "%zu file%s passed over%s%s", profiles->nr_foreign,
+			 profiles->nr_foreign == 1 ? " was" : "s were", profiles->nr_foreign == 1 ? ": " : ", such as ",
+			 profiles->foreign);
 }
 
 static int run_profraw(int argc, char **argv)

@@ -105,8 +105,8 @@ int run_parse(int argc, char **argv, struct run_options *options)
 		}
 	}
 	if (options->profile && of_recording)
-		return bad_usage("--%s is about a recording, and --profile makes none: it keeps LLVM's counters of each process in "
-				 "files of their own",
+		return bad_usage("--%s is about a recording, and --profile makes none: it keeps LLVM's counters of each "
+				 "process in files of their own",
 				 of_recording);
 	if (options->append && (!options->profile || options->force))
 		return bad_usage("--append goes with --profile, and not with --force");

@@ -24,6 +24,7 @@
 #define FOLD_EVERY_NS 1000000000ull
 #define FOLD_SHARE 20		/* looking at all files takes at most this part of the time */
 #define TICK_MS 500
+#define ANNOUNCE_NS 1000000000ull
 #define MAX_SHOWN 8
 
 struct profile_run {
@@ -84,16 +85,19 @@ static int take_over(const struct profile_run *run)
 	struct stat st;
 
 	if (!entries) {
-		complain(run->directory, errno == ENOTDIR ? "it exists, and is no directory; give another name with -o" : "%s",
-			 strerror(errno));
+		if (errno == ENOTDIR)
+			complain(run->directory, "it exists, and is no directory; give another name with -o");
+		else
+			complain(run->directory, "%s", strerror(errno));
 		return -ENOTDIR;
 	}
 	if (fstat(fd, &st) || st.st_uid != geteuid() || (st.st_mode & 022)) {
-		complain(run->directory, "others may write to it; give another name with -o, or see to it that it is yours alone (chmod 700)");
+		complain(run->directory, "others may write to it; give another name with -o, or see to it that it is yours "
+					 "alone (chmod 700)");
 		err = -EPERM;
 	} else if (look_through(entries, options->force) && !options->append && !options->force) {
-		complain(run->directory, "there are files in it; give another name with -o, --append to add to its profiles, or --force to "
-					 "remove them");
+		complain(run->directory, "there are files in it; give another name with -o, --append to add to its "
+					 "profiles, or --force to remove them");
 		err = -EEXIST;
 	}
 	closedir(entries);
@@ -106,9 +110,15 @@ static int prepare(struct profile_run *run)
 		run->made = true;
 		return 0;
 	}
+	if (errno == ENOENT) {
+		complain(run->directory, "the directory that it would be in does not exist");
+		return -ENOENT;
+	}
 	if (errno != EEXIST) {
-		complain(run->directory, errno == ENOENT ? "the directory that it would be in does not exist" : "%s", strerror(errno));
-		return -errno;
+		int err = -errno;
+
+		complain(run->directory, "it cannot be made: %s", strerror(errno));
+		return err;
 	}
 	return take_over(run);
 }
@@ -143,8 +153,10 @@ static bool others_run(struct profile_run *run)
 		return false;
 	if (!run->ended_ns)
 		run->ended_ns = now_ns();
-	if (!run->announced && (run->child.interrupts || (!run->options->quiet && now_ns() - run->ended_ns > FOLD_EVERY_NS))) {
-		complain(NULL, "the program has ended, and processes that it has started still run; interrupt twice to leave them");
+	if (!run->announced &&
+	    (run->child.interrupts || (!run->options->quiet && now_ns() - run->ended_ns > ANNOUNCE_NS))) {
+		complain(NULL, "the program has ended, and processes that it has started still run; interrupt twice to leave "
+			       "them");
 		run->announced = true;
 	}
 	return true;
@@ -165,8 +177,9 @@ static void follow(struct profile_run *run)
 static void complain_none(const struct profile_run *run)
 {
 	complain(run->options->argv[0],
-		 "no image of it has a profile: none is built with -fprofile-instr-generate -fcoverage-mapping and linked with the adapter "
-		 "(covbuf::llvmprof in CMake, pkg-config --libs covbuf-llvmprof-19, or -Wl,-T,PREFIX/lib/covbuf/llvmprof/19/covbuf.lds)");
+		 "no image of it has a profile: none is built with -fprofile-instr-generate -fcoverage-mapping and linked "
+		 "with the adapter (covbuf::llvmprof in CMake, pkg-config --libs covbuf-llvmprof-19, or "
+		 "-Wl,-T,PREFIX/lib/covbuf/llvmprof/19/covbuf.lds)");
 	if (run->made)
 		rmdir(run->directory);
 }
@@ -180,7 +193,8 @@ static void print_image(const struct profile_image *image)
 	if (image->nr_differences)
 		fprintf(stderr, ", %zu difference%s", image->nr_differences, image->nr_differences == 1 ? "" : "s");
 	if (image->lost_processes)
-		fprintf(stderr, "; the counts of %" PRIu64 " more are lost: they could not make a file", image->lost_processes);
+		fprintf(stderr, "; the counts of %" PRIu64 " more are lost: they could not make a file",
+			image->lost_processes);
 	fputc('\n', stderr);
 }
 
@@ -208,7 +222,8 @@ static void print_summary(const struct profile_run *run)
 	if (!profiles.nr_images && !profiles.incomplete) {
 		complain_none(run);
 	} else if (!run->options->quiet && profiles.nr_images) {
-		complain(run->directory, "profiles of %zu image%s%s", profiles.nr_images, profiles.nr_images == 1 ? "" : "s",
+		complain(run->directory, "profiles of %zu image%s%s", profiles.nr_images,
+			 profiles.nr_images == 1 ? "" : "s",
 			 run->child.alone ? "" : ", in which processes that still run go on counting");
 		for (size_t i = 0; i < profiles.nr_images && i < MAX_SHOWN; i++)
 			print_image(&profiles.images[i]);
