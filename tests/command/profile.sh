@@ -115,6 +115,14 @@ kill -TERM $pid
 wait $pid
 check "SIGTERM is passed on" test $? = 143
 expect "--list afterwards" 0 "program +1 +0 +0 +0 +clang $v" "$COVBUF" profraw --list live.profile
+"$COVBUF" run --profile -q -o orphan.profile ./program 4 sleep > asleep2 &
+pid=$!
+until grep -q asleep asleep2 2> /dev/null; do sleep 0.02; done
+kill -9 $pid
+wait $pid 2> /dev/null
+"$COVBUF" profraw -q orphan.profile -o orphan.profraw
+check "covbuf killed, the program alive" test "$(calls orphan.profraw)" = 4
+kill "$(sed 's/.*\.//' <<< "$(basename orphan.profile/program.*.0.prof* | sed -E 's/\.[0-9]+\.prof(cnt|raw)$//')")"
 "$COVBUF" run --profile -q -o left.profile ./program 3 leave
 "$COVBUF" profraw -q left.profile -o left.profraw
 check "what outlives the program is waited for" test "$(calls left.profraw)" = 4
@@ -209,7 +217,7 @@ esac
 build program "$v" -O2
 expect "rebuilt since" 0 "it has been rebuilt since" "$COVBUF" profraw whole -o x.profraw
 rm program
-expect "not there any more" 0 "program: it is not there any more, and llvm-cov needs it" "$COVBUF" profraw --image program whole --profdata x.profdata
+expect "not there any more" 0 "program: it is not there, and llvm-cov needs it" "$COVBUF" profraw --image program whole --profdata x.profdata
 rm whole/*.template
 for file in whole/*.profraw; do mv "$file" "$dir/"; done
 expect "nothing there" 1 "there is no profile in it" "$COVBUF" profraw whole -o x.profraw

@@ -123,6 +123,8 @@ ok "cut while it is read"
 fresh
 for label in parser/good parser/bad lexer; do "$maker" label d image 0xabc 1 $C $B $label; done
 "$maker" label d image 0xabc 2 $C $B parser/bad
+expect "a device as output" 1 "/dev/null: cannot be written: File exists" "$COVBUF" profraw d -o /dev/null
+check "stays one" test -c /dev/null
 pass "differences are not part of the sum" 4 "4 profiles"
 expect "labels are listed" 0 "^parser/bad +1" "$COVBUF" profraw --list d
 expect "one label" 0 "1 profile " "$COVBUF" profraw --label 'parser/b*' d -o out.profraw

@@ -217,6 +217,31 @@ Test(fold, a_later_process_of_the_same_pid_counts)
 	remove_directory();
 }
 
+/* The first bits that a process clears while its bitmaps are read are in a file that was not there before. */
+Test(bits, of_a_file_that_has_come_meanwhile_are_there)
+{
+	struct profiles profiles = { 0 };
+	struct profile_sum sum;
+	char from[256], to[256];
+
+	make_directory();
+	cr_assert(!make_whole(&plan, false, 0));
+	cr_assert(!make_counts(&plan, 0, NULL));
+	profiles_add(&profiles, directory);
+	profiles_group(&profiles);
+	cr_assert(!make_counts(&plan, 1, NULL));
+	path_of(1, from, sizeof(from));
+	snprintf(to, sizeof(to), "%s/%s.%016lx.%u.b0.profcnt", directory, plan.image, (unsigned long)plan.id, FIRST_PID);
+	cr_assert(!rename(from, to));
+	profile_sum_init(&sum, &profiles.images[0]);
+	cr_assert(!profile_sum_add(&sum, &profiles, profiles.images[0].files[0]));
+	cr_assert(!profile_sum_add_new_bits(&sum, &profiles, &profiles.images[0]));
+	cr_assert(check_sums(&plan, 0, 2, sum.counters, sum.bitmaps));
+	profile_sum_fini(&sum);
+	profiles_fini(&profiles);
+	remove_directory();
+}
+
 Test(fold, what_somebody_has_mapped_is_left_alone)
 {
 	char path[256];

@@ -4,7 +4,6 @@
  * profile_maker label DIR IMAGE ID PROCESS COUNTERS BITMAP-BYTES LABEL	a difference
  * profile_maker check FILE FROM END COUNTERS BITMAP-BYTES	whether a raw profile has the sums of those
  * profile_maker set FILE FIELD VALUE				change a number in a note
- * profile_maker hold FILE SECONDS				have it mapped, as its program has
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "profile_files.h"
@@ -83,26 +81,13 @@ static int set(char **argv)
 	return -EINVAL;
 }
 
-static int hold(char **argv)
-{
-	int fd = open(argv[0], O_RDWR | O_CLOEXEC);
-	void *mapping = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	if (mapping == MAP_FAILED)
-		return -errno;
-	close(fd);
-	puts("held");
-	fflush(stdout);
-	sleep((unsigned int)number(argv[1]));
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
 		int nr, (*run)(char **argv);
-	} ways[] = { { "make", 7, make }, { "label", 7, label }, { "check", 5, check }, { "set", 3, set }, { "hold", 2, hold } };
+	} ways[] = { { "make", 7, make }, { "label", 7, label }, { "check", 5, check },
+		     { "set", 3, set } };
 
 	for (size_t i = 0; argc > 1 && i < sizeof(ways) / sizeof(ways[0]); i++) {
 		int err;
