@@ -264,8 +264,8 @@ Test(profile_part, no_bit_that_a_thread_sets_is_lost)
 		setters[i] = (struct setter){ .setting = &setting, .bit = i };
 		cr_assert_eq(pthread_create(&setters[i].thread, NULL, set, &setters[i]), 0);
 	}
-	for (int round = 0; round < 100000; round++) {
-		if (round == 99999) {
+	for (int round = 0; round < 30000; round++) {
+		if (round == 29999) {
 			covb_store(&setting.stop, 1);
 			for (int i = 0; i < 3; i++)
 				pthread_join(setters[i].thread, NULL);
