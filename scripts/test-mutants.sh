@@ -12,7 +12,8 @@ work=$top/build-mutants
 tree=$work/tree
 build=$work/build
 jobs=$(nproc)
-units="test_append test_sections test_owner test_pool test_ring test_merge test_profile_part"
+units="test_append test_sections test_owner test_pool test_ring test_merge"
+shown_units="test_profile test_profile_part" # by patches that name them
 survivors=()
 
 copy_tree() {
@@ -28,16 +29,17 @@ copy_tree() {
 build_tree() {
 	# shellcheck disable=SC2086
 	ninja -C "$build" -j"$jobs" stress_engine step_inside kill_storm death_engine death_consumer death_follower death_maker \
-		death_inject $units >"$work/log" 2>&1
+		death_inject $units $shown_units >"$work/log" 2>&1
 }
 
-# A patch may say what shows it, in a line "PROGRAM: OPTION|ARGUMENT|...": step_inside, or one of death_*.
-shown_by() { sed -nE '/^--- /q; /^(step_inside|death_[a-z]+): /p' "$1"; }
+# A patch may say what shows it, in a line "PROGRAM: OPTION|ARGUMENT|...": step_inside, one of death_*, or of unit/test_*.
+shown_by() { sed -nE '/^--- /q; /^(step_inside|death_[a-z]+|test_[a-z_]+): /p' "$1"; }
 
 run_shown() { # PROGRAM: OPTION|ARGUMENT|...: prints the test if it failed
-	local program=${1%%: *} options
+	local program=${1%%: *} folder=${1%%_*} options
+	[ "$folder" != test ] || folder=unit
 	mapfile -t options < <(tr '|' '\n' <<<"${1#*: }")
-	timeout 300 "$build/tests/${program%%_*}/$program" "${options[@]}" >"$work/out" 2>&1
+	timeout 300 "$build/tests/$folder/$program" "${options[@]}" >"$work/out" 2>&1
 	case $? in 0 | 77) return 1 ;; esac
 	echo "$program ${options[*]}"
 }

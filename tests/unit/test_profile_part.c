@@ -133,6 +133,32 @@ Test(profile_part, differences_beside_threads_add_up_to_the_counters)
 	cr_expect_arr_eq(sum, counting.counters, sizeof(sum));
 }
 
+static uint64_t counted[8], *old_page;
+
+/* Stands for a thread, at the moment when the baseline moves on. */
+static void count_another(int signal)
+{
+	(void)signal;
+	mprotect(old_page, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE);
+	counted[0]++;
+}
+
+Test(profile_part, a_count_made_while_the_baseline_moves_on_is_in_the_next)
+{
+	struct covb_profile_part *part = make_part(sizeof(counted), 0);
+
+	old_page = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	cr_assert_neq(old_page, MAP_FAILED);
+	signal(SIGSEGV, count_another);
+	counted[0] = 7;
+	cr_assert_eq(covb_profile_take_counters(part, counted, old_page), 0);
+	cr_assert_eq(covb_profile_take_counters(part, counted, old_page), 0);
+	cr_assert_eq(part->is.nr_counters, 2);
+	cr_expect_eq(part->is.counters[0].count, 7);
+	cr_expect_eq(part->is.counters[1].count, 1);
+	covb_profile_part_destroy(part);
+}
+
 /* ---- bitmaps --------------------------------------------------------------------------------- */
 
 Test(profile_part, has_the_bits_that_nothing_before_has_set)
@@ -193,12 +219,14 @@ Test(profile_part, takes_bitmaps_of_any_place_and_length)
 }
 
 static uint64_t interrupted[2], *kept_page;
+static bool was_there;
 
 /* Stands for a thread, at the moment when the bits that were read are kept. */
 static void set_another_bit(int signal)
 {
 	(void)signal;
 	mprotect(kept_page, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE);
+	was_there = interrupted[0] & 1; /* or a kill would find it nowhere */
 	interrupted[0] |= 2;
 }
 
@@ -212,6 +240,7 @@ Test(profile_part, a_bit_that_is_set_before_others_are_cleared_stays)
 	signal(SIGSEGV, set_another_bit);
 	interrupted[0] = 1;
 	cr_assert_eq(covb_profile_take_bits(part, (unsigned char *)interrupted, old, kept_page, true), 0);
+	cr_expect(was_there);
 	cr_expect_eq(kept_page[0], 1);
 	cr_expect_eq(interrupted[0], 2);
 	cr_assert_eq(covb_profile_take_bits(part, (unsigned char *)interrupted, old, kept_page, true), 0);
