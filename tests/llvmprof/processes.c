@@ -15,8 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@
 #define HITS 200000
 
 extern char **environ;
+static char *self;
 static volatile int sink;
 
 void hit(void);
@@ -59,7 +61,7 @@ static int wait_for(pid_t pid)
 
 static pid_t spawn(const char *mode)
 {
-	char *const argv[] = { (char *)"/proc/self/exe", (char *)mode, NULL };
+	char *const argv[] = { self, (char *)mode, NULL };
 	pid_t pid;
 
 	errno = posix_spawn(&pid, argv[0], NULL, NULL, argv, environ);
@@ -125,7 +127,7 @@ static void fork_in_thread(void)
 /* What runs before the exec of a vfork child is the parent's. */
 static void start_others(void)
 {
-	char *const argv[] = { (char *)"/proc/self/exe", (char *)"hit", NULL };
+	char *const argv[] = { self, (char *)"hit", NULL };
 	pid_t pid = vfork();
 
 	if (pid == 0) {
@@ -142,7 +144,7 @@ static void start_others(void)
 		_exit(127);
 	}
 	wait_for(pid);
-	must(!system("/proc/$PPID/exe hit"), "system");
+	must(!system("./processes hit"), "system");
 	printf("%d\n", 4 * 10 + 3 + 5);
 }
 
@@ -229,7 +231,7 @@ static void storm(int processes)
 	snprintf(fd_text, sizeof(fd_text), "%d", fd);
 	srand(1);
 	for (int i = 0; i < processes; i++) {
-		char *const argv[] = { (char *)"/proc/self/exe", (char *)"storm_child", fd_text, i_text, NULL };
+		char *const argv[] = { self, (char *)"storm_child", fd_text, i_text, NULL };
 		struct timespec moment = { 0, rand() % 4000 * 1000 };
 		pid_t pid;
 
@@ -252,10 +254,89 @@ static void storm(int processes)
 	printf("%ld %ld\n", least, least + processes);
 }
 
+/* Signals from before the runtime on, as fast as they come. Their handler is all that calls hit(). */
+static volatile long signals;
+
+static void on_signal(int number)
+{
+	(void)number;
+	hit();
+	signals++;
+}
+
+__attribute__((constructor(50))) static void start_signals(void)
+{
+	struct itimerval often = { { 0, 20 }, { 0, 20 } };
+
+	if (!getenv("EARLY_SIGNALS"))
+		return;
+	signal(SIGALRM, on_signal);
+	must(!setitimer(ITIMER_REAL, &often, NULL), "setitimer");
+}
+
+static void stop_signals(void)
+{
+	struct itimerval never = { { 0, 0 }, { 0, 0 } };
+
+	must(!setitimer(ITIMER_REAL, &never, NULL), "setitimer");
+	signal(SIGALRM, SIG_IGN);
+	printf("%ld\n", signals);
+}
+
+/*
+ * Kills a process and its child at one system call after another: the nth that the two of them enter or leave. How many
+ * there are is where the kills end.
+ */
+static int is_killed_at(int n, const char *mode)
+{
+	const long options = PTRACE_O_EXITKILL | PTRACE_O_TRACEFORK | PTRACE_O_TRACESYSGOOD;
+	int status, is_killed = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		must(!ptrace(PTRACE_TRACEME, 0, NULL, NULL), "PTRACE_TRACEME");
+		execl(self, self, mode, NULL);
+		_exit(127);
+	}
+	must(WIFSTOPPED(wait_for(pid)) && !ptrace(PTRACE_SETOPTIONS, pid, NULL, options), "PTRACE_SETOPTIONS");
+	ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
+	while ((pid = waitpid(-1, &status, __WALL)) > 0) {
+		if (!WIFSTOPPED(status))
+			continue;
+		if (WSTOPSIG(status) == (SIGTRAP | 0x80) && --n == 0) {
+			is_killed = 1;
+			kill(pid, SIGKILL);
+			continue;
+		}
+		ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
+	}
+	return is_killed;
+}
+
+static void kill_at_each_call(const char *mode)
+{
+	int n = 1;
+
+	while (n < 2000 && is_killed_at(n, mode))
+		n++;
+	printf("%d\n", n - 1);
+}
+
+static void fork_once(void)
+{
+	pid_t pid = fork();
+
+	hit_often(10);
+	if (pid == 0)
+		_exit(0);
+	waitpid(pid, NULL, 0);
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "hit";
 
+	self = argv[0];
 	if (!strcmp(mode, "fork_tree"))
 		fork_tree();
 	else if (!strcmp(mode, "fork_in_thread"))
@@ -268,6 +349,12 @@ int main(int argc, char **argv)
 		be_killed(&slots_of(atoi(argv[2]))[atoi(argv[3])]);
 	else if (!strcmp(mode, "finish") && argc > 2)
 		finish(argv[2]);
+	else if (!strcmp(mode, "kill_at_each_call"))
+		kill_at_each_call("fork_once");
+	else if (!strcmp(mode, "fork_once"))
+		fork_once();
+	else if (!strcmp(mode, "signals"))
+		stop_signals();
 	else if (!strcmp(mode, "hit"))
 		hit_often(10);
 	else

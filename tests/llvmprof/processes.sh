@@ -34,6 +34,13 @@ for form in whole counts; do
 	sum "$form: a thread counts, another forks" fork_in_thread
 	sum "$form: vfork, posix_spawn, exec, system" start_others
 
+	rm -rf profile said
+	for ((i = 0; i < 30 / slow; i++)); do
+		COVBUF_PROFILE=profile EARLY_SIGNALS=1 ./processes signals >> said || not_ok "$form: signals: exit status $?"
+	done
+	join
+	equal "$form: signals before, while and after the runtime starts" "$(awk '{ n += $1 } END { print n }' said)" "$(calls hit)"
+
 	for mode in stay descriptors file_size chroot; do
 		[ $mode != chroot ] || [ "$(id -u)" = 0 ] || { echo "skipped chroot: needs root"; continue; }
 		run ./processes $mode || not_ok "$form: $mode: exit status $?"
@@ -45,6 +52,13 @@ for form in whole counts; do
 				"10 2 1" "$(calls hit) $(cat lost) $(wc -l < err)"
 		fi
 	done
+
+	if [ -z "${COVBUF_EMULATED:-}" ]; then
+		run ./processes kill_at_each_call || not_ok "$form: kills: $(cat err)"
+		join
+		[ "$(cat out)" -gt 100 ] || not_ok "$form: killed at $(cat out) system calls only"
+		check "$form: killed at each of $(cat out) system calls: files are whole, or half made and hidden" [ "$(calls hit)" -ge 20 ]
+	fi
 
 	run ./processes storm $((120 / slow)) || not_ok "$form: the storm: $(cat err)"
 	join
