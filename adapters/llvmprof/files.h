@@ -82,7 +82,7 @@ COVB_RAW void covb_name_stem(char *stem, size_t bytes, const char *path, uint64_
 }
 
 /* PREFIX STEM.PID.N SUFFIX */
-COVB_RAW void covb_name_file(char *name, const char *prefix, const char *stem, uint32_t pid, unsigned int number,
+COVB_RAW void covb_name_file(char *name, const char *prefix, const char *stem, uint32_t pid, uint64_t number,
 			     const char *suffix)
 {
 	struct covb_text text = covb_text_in(name, COVB_NAME_BYTES);
@@ -127,11 +127,15 @@ COVB_RAW int covb_open_directory(const char *path)
 COVB_RAW int covb_reserve(int fd, uint64_t bytes)
 {
 	struct rlimit limit;
+	int error;
 
 	/* Going beyond this would be a SIGXFSZ. */
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < bytes)
 		return -EFBIG;
-	return -posix_fallocate(fd, 0, (off_t)bytes);
+	do {
+		error = posix_fallocate(fd, 0, (off_t)bytes);
+	} while (error == EINTR);
+	return -error;
 }
 
 /* A new file of zeros, under a name that readers pass over. */
@@ -170,14 +174,21 @@ COVB_RAW int covb_move_file(int directory, const char *from, const char *to)
 	return 0;
 }
 
-/* Gives a file its name, with the first free number, which @name gets. */
-COVB_RAW int covb_publish(int directory, char *name, const char *stem, uint32_t pid, const char *suffix)
+/* The nth number that a process tries. In containers many processes have the same number. */
+COVB_RAW uint64_t covb_number(unsigned int n, const struct covbuf_profile_note *note)
+{
+	return n < 16 ? n : note->started * 1000 + n;
+}
+
+/* Gives a file its name, with a free number. @name gets it. */
+COVB_RAW int covb_publish(int directory, char *name, const char *stem, const struct covbuf_profile_note *note,
+			  const char *suffix)
 {
 	char to[COVB_NAME_BYTES];
 	int error = -EEXIST;
 
 	for (unsigned int n = 0; n < COVB_MAX_NUMBER && error == -EEXIST; n++) {
-		covb_name_file(to, "", stem, pid, n, suffix);
+		covb_name_file(to, "", stem, note->pid, covb_number(n, note), suffix);
 		error = covb_move_file(directory, name, to);
 	}
 	if (error == 0)

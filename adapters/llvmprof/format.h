@@ -15,8 +15,8 @@
  *				them reads the process's other files first.
  *	IMAGE.ID.template	a raw profile whose counters and bitmaps mean nothing
  *
- * IMAGE is the last part of the image's path, ID its covbuf_profile_note.id in 16 hexadecimal digits, N the
- * first free number. A file gets its name once all but its counters is in place; until then it has another
+ * IMAGE is the last part of the image's path, ID its covbuf_profile_note.id in 16 hexadecimal digits, N a
+ * number that was free. A file gets its name once all but its counters is in place; until then it has another
  * one, which begins with a dot and which readers pass over.
  *
  * Each file has a note: it ends where the counters start, which is a multiple of 4,096 bytes from the start

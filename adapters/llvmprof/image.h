@@ -90,26 +90,32 @@ COVB_RAW void covb_find_program_path(int is_dynamic, char *path)
 		covb_raw_copy_text(path, PATH_MAX, program_invocation_name);
 }
 
+/* Whether a part of the image, by its address in the file, is in memory. */
+COVB_RAW int covb_is_loaded(const struct dl_phdr_info *info, uintptr_t address, size_t bytes)
+{
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+
+		if (p->p_type == PT_LOAD && covb_raw_within(address, bytes, (const void *)p->p_vaddr, p->p_memsz))
+			return 1;
+	}
+	return 0;
+}
+
 /* dl_iterate_phdr() callback: 1 at the image that this is in. */
 COVB_RAW int covb_find_in_image(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	struct covb_found_image *found = (struct covb_found_image *)arg;
-	uintptr_t here = (uintptr_t)&covb_profile_image - info->dlpi_addr;
-	int is_here = 0, is_dynamic = 0;
+	int is_dynamic = 0;
 
 	(void)size;
+	if (!covb_is_loaded(info, (uintptr_t)&covb_profile_image - info->dlpi_addr, sizeof(covb_profile_image)))
+		return 0;
 	for (int i = 0; i < info->dlpi_phnum; i++) {
 		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
 
-		is_here |= p->p_type == PT_LOAD && here >= p->p_vaddr && here - p->p_vaddr < p->p_memsz;
 		is_dynamic |= p->p_type == PT_INTERP;
-	}
-	if (!is_here)
-		return 0;
-	for (int i = 0; i < info->dlpi_phnum && !found->sections.build_id; i++) {
-		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
-
-		if (p->p_type == PT_NOTE)
+		if (p->p_type == PT_NOTE && covb_is_loaded(info, p->p_vaddr, p->p_memsz))
 			covb_find_build_id((const unsigned char *)(info->dlpi_addr + p->p_vaddr), p->p_memsz,
 					   p->p_align == 8 ? 8 : 4, &found->sections);
 	}

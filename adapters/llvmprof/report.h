@@ -25,6 +25,10 @@ COVB_RAW const char *covb_advice(int error)
 	case -EMFILE:
 	case -ENFILE:
 		return "raise the limit of open files (ulimit -n)";
+	case -ENOMEM:
+		return "raise the limits of memory and mappings (ulimit -v, vm.max_map_count)";
+	case -EEXIST:
+		return "let COVBUF_PROFILE name a directory with fewer files";
 	case -ENOENT:
 		return "the directory above it has to exist, below the root directory that the process sees";
 	case -EPERM:

@@ -98,30 +98,42 @@ static void add_early(void *section, const void *early, size_t bytes, int adds_u
 			to[i] = adds_up ? to[i] + from[i] : to[i] | from[i];
 }
 
-/*
- * Maps a part of the file over a section, with what the section has. It is moved there when
- * it is complete, since a mapping that fails may leave a hole. Context: no signals, no other threads in the image.
- */
-static int map_section(int fd, uint64_t offset, void *section, size_t bytes, int adds_up)
+static void *map_part(int fd, uint64_t offset, size_t bytes)
 {
-	void *to;
-
-	if (bytes == 0)
-		return 0;
-	to = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
-	if (to == MAP_FAILED)
-		return -errno;
-	add_early(to, section, bytes, adds_up);
-	if (mremap(to, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, section) == MAP_FAILED)
-		return -errno;
-	return 0;
+	return bytes ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset) : NULL;
 }
 
+static void unmap_part(void *part, size_t bytes)
+{
+	if (part && part != MAP_FAILED)
+		munmap(part, bytes);
+}
+
+/* The part of the file takes the place of the section. */
+static int move_part(void *part, size_t bytes, void *section)
+{
+	return part && mremap(part, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, section) != section ? -errno : 0;
+}
+
+/*
+ * Maps the file's parts over the sections, with what these have. Elsewhere first: a mapping that fails may leave a hole,
+ * and none of the sections is to be shared then. Context: no signals, no other threads in the image.
+ */
 static int map_sections(int fd, const struct covbuf_profile_note *note)
 {
-	int error = map_section(fd, note->counters_offset, __start___llvm_prf_cnts, note->counters_bytes, 1);
+	void *counters = map_part(fd, note->counters_offset, note->counters_bytes);
+	void *bitmaps = map_part(fd, note->bitmaps_offset, note->bitmaps_bytes);
+	int error = -errno;
 
-	return error ? error : map_section(fd, note->bitmaps_offset, __start___llvm_prf_bits, note->bitmaps_bytes, 0);
+	if (counters == MAP_FAILED || bitmaps == MAP_FAILED) {
+		unmap_part(counters, note->counters_bytes);
+		unmap_part(bitmaps, note->bitmaps_bytes);
+		return error;
+	}
+	add_early(counters, __start___llvm_prf_cnts, note->counters_bytes, 1);
+	add_early(bitmaps, __start___llvm_prf_bits, note->bitmaps_bytes, 0);
+	error = move_part(counters, note->counters_bytes, __start___llvm_prf_cnts);
+	return error ? error : move_part(bitmaps, note->bitmaps_bytes, __start___llvm_prf_bits);
 }
 
 /* The same in a fork child, which has no counts yet. */
@@ -229,7 +241,7 @@ static int start_whole(int directory)
 
 	if (fd < 0)
 		return fd;
-	error = covb_publish(directory, name, stem, note.pid, ".profraw");
+	error = covb_publish(directory, name, stem, &note, ".profraw");
 	if (!error)
 		error = use_file(fd, &note, map_sections);
 	if (error)
@@ -244,14 +256,14 @@ static int start_counts(int directory, int (*map)(int fd, const struct covbuf_pr
 {
 	const struct covbuf_profile_note note = counts_note();
 	char name[COVB_NAME_BYTES];
-	int fd = covb_make_file(directory, stem, note.pid, note.file_bytes, name);
-	int error;
+	int error = have_template(directory, NULL);
+	int fd = error ? error : covb_make_file(directory, stem, note.pid, note.file_bytes, name);
 
 	if (fd < 0)
 		return fd;
 	error = covb_write_at(fd, &note, sizeof(note), note.counters_offset - sizeof(note));
 	if (!error)
-		error = covb_publish(directory, name, stem, note.pid, ".profcnt");
+		error = covb_publish(directory, name, stem, &note, ".profcnt");
 	if (!error)
 		error = use_file(fd, &note, map);
 	if (error)
@@ -315,7 +327,7 @@ static int start_again(int directory, const struct covbuf_profile_note *note, co
 	for (unsigned int n = 0; n < COVB_MAX_NUMBER; n++) {
 		int fd, error = -ENOENT;
 
-		covb_name_file(name, "", stem, note->pid, n, suffix);
+		covb_name_file(name, "", stem, note->pid, covb_number(n, note), suffix);
 		fd = openat(directory, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 		if (fd < 0 && errno == ENOENT)
 			break;
@@ -345,8 +357,7 @@ static int start_file(int directory)
 		return error;
 	if (!counts_form)
 		return start_whole(directory);
-	error = have_template(directory, NULL);
-	return error ? error : start_counts(directory, map_sections);
+	return start_counts(directory, map_sections);
 }
 
 static void map_nothing(void *section, size_t bytes)
@@ -511,7 +522,8 @@ __attribute__((destructor(START_PRIORITY))) static void stop(void)
 	if (!note_page)
 		return;
 	covb_profile_image.note = &private_note;
-	note_in(note_page)->in_use = 0;
+	if (covb_profile_image.mapped) /* else it is an ancestor's */
+		note_in(note_page)->in_use = 0;
 	munmap(note_page, page_bytes);
 	note_page = NULL;
 }

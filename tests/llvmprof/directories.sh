@@ -85,6 +85,48 @@ timeout 20 bash -c '
 equal "names that are taken" "untouched 0" "$(cat victim) $(wc -l < err)"
 equal "others are found" 2 "$(find profile -type f \( -name 'images.*.1.profraw' -o -name 'library.so.*.4.profraw' \) | wc -l)"
 
+# Mappings that cannot be had: nothing is shared then, and nothing is left.
+cat > fail.c << 'END'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+void *mmap(void *at, size_t bytes, int access, int flags, int fd, off_t offset)
+{
+	static int n;
+	void *(*next)(void *, size_t, int, int, int, off_t) = dlsym(RTLD_NEXT, "mmap");
+
+	if (flags & MAP_SHARED && (flags & MAP_SHARED_VALIDATE) != MAP_SHARED_VALIDATE && ++n == atoi(getenv("FAIL_AT"))) {
+		errno = ENOMEM;
+		return MAP_FAILED;
+	}
+	return next(at, bytes, access, flags, fd, offset);
+}
+END
+"$clang" -O1 -fPIC -shared -Wno-pointer-sign fail.c -o fail.so -ldl
+[ "$1" -lt 18 ] && parts=2 || parts=3
+for ((n = 1; n <= parts; n++)); do
+	rm -rf profile
+	FAIL_AT=$n COVBUF_PROFILE=profile LD_PRELOAD=$dir/fail.so ./processes print_shared > out 2> err || not_ok "mapping $n: $?"
+	one_line "mapping $n cannot be had" "$dir/profile: Cannot allocate memory; raise .*"
+	equal "and nothing is shared or left" "0 0" "$(cat out) $(find profile -type f | wc -l)"
+done
+rm -rf profile
+COVBUF_PROFILE=profile ./processes print_shared > out
+equal "with all of them: the note, and the sections side by side" 2 "$(cat out)"
+
+# Containers, in which each program is process 1.
+rm -rf profile
+if unshare -rpf true 2> err; then
+	for ((i = 0; i < 40; i++)); do
+		COVBUF_PROFILE=profile unshare -rpf ./processes hit || not_ok "process 1: $?"
+	done
+	equal "forty times process 1" 40 "$(files profraw)"
+else
+	echo "skipped: containers: $(cat err)"
+fi
+
 # Room for the program's file, not for its child's; or not for it.
 # shellcheck disable=SC2016
 full='

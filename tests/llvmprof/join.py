@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""join.py DIRECTORY OUT: adds up the files of a profile directory, for each image a raw profile OUT/ID.all; and in OUT/lost, how
-many processes' counts are lost.
+"""join.py DIRECTORY OUT: adds up the files of a profile directory, for each image a raw profile OUT/ID.all; and the sums of two fields
+of their notes, OUT/lost and OUT/in_use.
 
 The second reading of adapters/llvmprof/format.h, beside the command's: what does not fit it is an error.
 """
@@ -59,8 +59,9 @@ def main(directory, out):
         with open(f"{out}/{note['id']:016x}.all", "wb") as file:
             file.write(base)
     ids = {note["id"] for path, note, _ in files if path.endswith(".template")}
-    with open(f"{out}/lost", "w", encoding="ascii") as file:
-        print(sum(note["lost"] for path, note, _ in files if not path.endswith(".template")), file=file)
+    for field in ("lost", "in_use"):
+        with open(f"{out}/{field}", "w", encoding="ascii") as file:
+            print(sum(note[field] for path, note, _ in files if not path.endswith(".template")), file=file)
     for path, note, _ in files:
         assert note["id"] in ids, f"{path}: has no template"
 

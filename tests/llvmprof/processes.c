@@ -179,6 +179,48 @@ static void leave(const char *mode)
 	hit_often(10);
 }
 
+/* A child that has no file, and runs destructors; its parent runs none. */
+static void lose_child(void)
+{
+	struct rlimit none = { 0, 0 };
+	pid_t pid;
+
+	must(!setrlimit(RLIMIT_NOFILE, &none), "setrlimit");
+	pid = fork();
+	if (pid == 0)
+		exit(0);
+	wait_for(pid);
+	_exit(0);
+}
+
+/* Somebody begins anew. */
+static void fork_in_emptied(void)
+{
+	pid_t pid;
+
+	must(!system("rm -f profile/*"), "rm");
+	pid = fork();
+	if (pid == 0) {
+		hit_often(10);
+		_exit(0);
+	}
+	wait_for(pid);
+}
+
+/* What is shared with a file. */
+static void print_shared(void)
+{
+	char line[4096];
+	FILE *maps = fopen("/proc/self/maps", "r");
+	int shared = 0;
+
+	must(maps != NULL, "/proc/self/maps");
+	while (fgets(line, sizeof(line), maps))
+		shared += strstr(line, " rw-s ") != NULL;
+	printf("%d\n", shared);
+	fclose(maps);
+}
+
 static void finish(const char *how)
 {
 	hit_often(10);
@@ -355,6 +397,12 @@ int main(int argc, char **argv)
 		fork_once();
 	else if (!strcmp(mode, "signals"))
 		stop_signals();
+	else if (!strcmp(mode, "lose_child"))
+		lose_child();
+	else if (!strcmp(mode, "fork_in_emptied"))
+		fork_in_emptied();
+	else if (!strcmp(mode, "print_shared"))
+		print_shared();
 	else if (!strcmp(mode, "hit"))
 		hit_often(10);
 	else

@@ -53,6 +53,13 @@ for form in whole counts; do
 		fi
 	done
 
+	run ./processes lose_child
+	join
+	equal "$form: a child without a file leaves its parent's alone" "1 1" "$(cat lost) $(cat in_use)"
+	run ./processes fork_in_emptied
+	join
+	equal "$form: a child's counts can be read where nothing else is left" "10 1 1" "$(calls hit) $(files profcnt) $(files template)"
+
 	if [ -z "${COVBUF_EMULATED:-}" ]; then
 		run ./processes kill_at_each_call || not_ok "$form: kills: $(cat err)"
 		join
