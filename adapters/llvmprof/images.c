@@ -25,6 +25,20 @@ struct covb_profile_desc {
 	int32_t distance; /* from here to the structure */
 };
 
+static bool is_in_image(const struct dl_phdr_info *info, const void *p, size_t nr_bytes)
+{
+	uintptr_t at = (uintptr_t)p - info->dlpi_addr;
+
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *phdr = &info->dlpi_phdr[i];
+
+		if (phdr->p_type == PT_LOAD && at >= phdr->p_vaddr && at - phdr->p_vaddr <= phdr->p_memsz &&
+		    nr_bytes <= phdr->p_memsz - (at - phdr->p_vaddr))
+			return true;
+	}
+	return false;
+}
+
 static size_t padded(uint32_t nr_bytes)
 {
 	return ((size_t)nr_bytes + 3) & ~(size_t)3;
@@ -34,6 +48,9 @@ static const struct covb_profile_desc *find_desc(const struct dl_phdr_info *info
 {
 	const char *p = (const char *)(info->dlpi_addr + phdr->p_vaddr), *end = p + phdr->p_memsz;
 
+	/* notes need not be loaded */
+	if (!is_in_image(info, p, phdr->p_memsz))
+		return NULL;
 	while ((size_t)(end - p) >= sizeof(ElfW(Nhdr))) {
 		const ElfW(Nhdr) *n = (const ElfW(Nhdr) *)p;
 		size_t name_bytes = padded(n->n_namesz), desc_bytes = padded(n->n_descsz);
@@ -47,20 +64,6 @@ static const struct covb_profile_desc *find_desc(const struct dl_phdr_info *info
 		p += name_bytes + desc_bytes;
 	}
 	return NULL;
-}
-
-static bool is_in_image(const struct dl_phdr_info *info, const void *p, size_t nr_bytes)
-{
-	uintptr_t at = (uintptr_t)p - info->dlpi_addr;
-
-	for (int i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *phdr = &info->dlpi_phdr[i];
-
-		if (phdr->p_type == PT_LOAD && at >= phdr->p_vaddr && at - phdr->p_vaddr <= phdr->p_memsz &&
-		    nr_bytes <= phdr->p_memsz - (at - phdr->p_vaddr))
-			return true;
-	}
-	return false;
 }
 
 struct visit {

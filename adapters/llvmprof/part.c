@@ -66,13 +66,16 @@ static void take_counter(struct covb_profile_part *part, uint64_t i, uint64_t no
 
 	if (!count)
 		return;
+	*old = now;
+	/* set back: what a thread stores of an update is 1 at least */
+	if (!now)
+		return;
 	/* stored over by a thread that had read it before: it was counted, nobody knows how often */
 	if ((int64_t)count < 0) {
 		count = 1;
 		part->is.nr_backwards++;
 	}
 	part->counters[part->is.nr_counters++] = (struct covbuf_profile_counter){ i, count };
-	*old = now;
 }
 
 int covb_profile_take_counters(struct covb_profile_part *part, const uint64_t *now, uint64_t *old)

@@ -261,8 +261,11 @@ static int map_bitmaps(struct file *file, uint64_t nr_bytes, uint64_t **kept)
 	int err = make(file);
 	void *p;
 
-	if (!err)
+	if (err)
+		return err;
+	do {
 		err = -posix_fallocate(file->fd, (off_t)file->note.bitmaps_offset, (off_t)nr_bytes);
+	} while (err == -EINTR); /* tmpfs of old kernels, for any signal */
 	if (err)
 		return err;
 	p = mmap(NULL, nr_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, (off_t)file->note.bitmaps_offset);

@@ -17,16 +17,19 @@
  * whether or not COVBUF_PROFILE asked for profiles. A difference is what they have gained since, and moves the
  * baseline on: what has been counted is in exactly one of consecutive differences, and their sum and the first
  * baseline are the counters. An image that is opened later has a baseline of 0; of one that is closed, what it
- * counted until then is in the next difference.
+ * counted until then is in the next difference. (For both, a program that has libcovbuf.a in it exports its
+ * symbols: -Wl,--export-dynamic-symbol=covbuf_*, which pkg-config and CMake add. Otherwise, what an image counts
+ * before it is closed is in no difference, and with one that is opened again the counts of its file come again.)
  *
  * Threads that count meanwhile: each counter is read once, whole, but not all at one instant. So a count is in
  * this difference or in the next, and counts of one function that belong together may be in two: what llvm-cov
- * derives from them by subtraction can then come out below zero, which it shows as 18.4E. Plain counters lose
- * updates among threads, with or without this; one may even run backwards, as a thread stores what it read before
- * another counted. A counter that did was used, and has count 1; it is never less than 0. So has one that the
- * program has set back. The sum of differences is then more than the counter. With -fprofile-update=atomic no
- * update is lost. What a thread counted before it was joined, or released a lock that the caller has taken since,
- * is there in full.
+ * derives from them by subtraction can then come out below zero, which it shows as 18.4E. Plain counters of a loop
+ * may be in registers until it ends, and threads lose updates of them, with or without this. One may even run
+ * backwards, as a thread stores what it read before another counted: it was used, and has count 1, never less than
+ * 0, and the sum of differences is then more than the counter. With -fprofile-update=atomic no update is lost.
+ * What a thread counted before it was joined, or released a lock that the caller has taken since, is there in full.
+ *
+ * A counter that the program has set to 0 (__llvm_profile_reset_counters()) begins there.
  *
  * A bit of a bitmap (MC/DC: one set of conditions' values that was met) is set for good, so that a difference has
  * the bits that nothing before has set. COVBUF_PROFILE_CLEAR_BITMAPS gives each test all its own bits.

@@ -91,6 +91,13 @@ Test(profile_part, a_counter_that_ran_backwards_was_used_once)
 	now[0] += 4;
 	cr_assert_eq(covb_profile_take_counters(part, now, old), 0);
 	cr_expect_eq(part->is.counters[1].count, 4);
+	now[0] = 0; /* set back by the program */
+	cr_assert_eq(covb_profile_take_counters(part, now, old), 0);
+	now[0] = 5;
+	cr_assert_eq(covb_profile_take_counters(part, now, old), 0);
+	cr_assert_eq(part->is.nr_counters, 3);
+	cr_expect_eq(part->is.counters[2].count, 5);
+	cr_expect_eq(part->is.nr_backwards, 1);
 	covb_profile_part_destroy(part);
 }
 
