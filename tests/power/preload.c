@@ -18,8 +18,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -257,6 +260,68 @@ long syscall(long number, ...)
 }
 
 #if defined(__powerpc64__)
+
+static void *end_at_once(void *arg)
+{
+	return arg;
+}
+
+/*
+ * Until a process has made a thread, qemu-user takes it to be alone with its memory: no barrier is translated, and
+ * stdcx. is a load, a comparison and a store. Other processes see that where memory is shared.
+ */
+__attribute__((constructor)) static void be_parallel(void)
+{
+	pthread_t thread;
+
+	if (!pthread_create(&thread, NULL, end_at_once, NULL))
+		pthread_join(thread, NULL);
+}
+
+/*
+ * The kernel gives a reservation up before it returns from a handler; qemu-user does not, and what stdcx. compares is
+ * what any ldarx of that word has found last, the handler's too. So each handler is called by this.
+ */
+static struct sigaction handlers[NSIG];
+static int (*next_sigaction)(int number, const struct sigaction *action, struct sigaction *before);
+
+static void handle(int number, siginfo_t *info, void *context)
+{
+	uint64_t word = 0;
+
+	handlers[number].sa_sigaction(number, info, context);
+	__asm__ volatile("stdcx. %1,%y0" : "+Z"(word) : "r"(word) : "cr0", "memory");
+}
+
+int sigaction(int number, const struct sigaction *action, struct sigaction *before)
+{
+	struct sigaction ours, set_before;
+	int result;
+
+	if (!next_sigaction)
+		*(void **)&next_sigaction = dlsym(RTLD_NEXT, "sigaction");
+	if (number < 1 || number >= NSIG)
+		return next_sigaction(number, action, before);
+	set_before = handlers[number];
+	if (action && action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN) {
+		handlers[number] = *action;
+		ours = *action;
+		ours.sa_sigaction = handle;
+		ours.sa_flags |= SA_SIGINFO;
+		action = &ours;
+	}
+	result = next_sigaction(number, action, before);
+	if (!result && before && before->sa_sigaction == handle)
+		*before = set_before;
+	return result;
+}
+
+void (*signal(int number, void (*handler)(int)))(int)
+{
+	struct sigaction action = { .sa_handler = handler, .sa_flags = SA_RESTART }, before;
+
+	return sigaction(number, &action, &before) ? SIG_ERR : before.sa_handler;
+}
 
 /* The kernel names a thread after the file that was executed; that was qemu's. */
 __attribute__((constructor)) static void name_thread(void)
