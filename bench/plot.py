@@ -91,7 +91,9 @@ def draw_bars(bench, lines, path):
     script += [
         f"set yrange [{len(lines) - 0.4}:-0.6]",
         f"set xrange [{bottom:g}:{top:g}]",
-        "set ytics (" + ", ".join(f"{quote(name)} {i}" for i, name in enumerate(names)) + ") noenhanced scale 0",
+        # a tic's text is a format
+        "set ytics (" + ", ".join(f"{quote(name.replace('%', '%%'))} {i}" for i, name in enumerate(names)) +
+        ") noenhanced scale 0",
         "unset grid",
         'set grid x lc rgb "#e4e4e4" lt 1',
         "set style fill solid 1.0 noborder",
