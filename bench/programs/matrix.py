@@ -50,6 +50,7 @@ BUILDS = {
     "profile": Build(CLANG, "-fprofile-instr-generate"),
     "profile_atomic": Build(CLANG, f"-fprofile-instr-generate {ATOMIC}"),
     "mcdc": Build(CLANG, MCDC),
+    "mcdc_memory": Build(CLANG, f"{MCDC} -mllvm -disable-licm-promotion"),
     "mcdc_atomic": Build(CLANG, f"{MCDC} {ATOMIC}"),
     "mcdc_bitmaps": Build(CLANG if LLVM_HEADERS else None,
                           f"{MCDC} {ATOMIC} -fpass-plugin={{llvmprof}}/atomic-bitmaps.so",
@@ -123,6 +124,8 @@ VARIANTS = [
             environment={"LLVM_PROFILE_FILE": "{out}/%p.profraw"}),
     Variant("covbuf, clang's profile, MC/DC", "mcdc", "", "llvmprof", "-", BASE["clang"], xz="plain",
             environment={"COVBUF_PROFILE": "{out}/covbuf"}),
+    Variant("covbuf, clang's profile, MC/DC, loops live", "mcdc_memory", "", "llvmprof", "-", BASE["clang"], xz="plain",
+            environment={"COVBUF_PROFILE": "{out}/covbuf"}),
     Variant("covbuf, clang's profile, MC/DC, atomic bitmaps", "mcdc_bitmaps", "", "llvmprof", "-", BASE["clang"],
             xz="plain", environment={"COVBUF_PROFILE": "{out}/covbuf"}),
     Variant("covbuf, clang's profile, MC/DC, atomic", "mcdc_atomic", "", "llvmprof", "-", BASE["clang"], xz="plain",
@@ -152,6 +155,8 @@ TARGETS = {
     "covbuf, LTO: idle": [{"limit": 1.19, "stretch": 1.10, "what": "idle, LTO"}],
     "covbuf, clang's profile, MC/DC": [
         {"limit": 1.02, "against": MCDC_RT, "what": "clang's profile in shared memory"}],
+    "covbuf, clang's profile, MC/DC, loops live": [
+        {"limit": 1.02, "against": MCDC_RT, "what": "clang's profile in shared memory, loops live"}],
     "covbuf, clang's profile, MC/DC, atomic bitmaps": [
         {"limit": 1.02, "against": MCDC_RT, "what": "clang's profile in shared memory, atomic bitmaps"}],
 }
