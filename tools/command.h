@@ -55,6 +55,12 @@ char *must_printf(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* Make room for one more in an array that doubles: nr entries used, *room allocated. */
 void *must_grow(void *array, size_t nr, size_t *room, size_t entry_bytes);
 
+/*
+ * The file that an output's path names, through links, to be replaced by rename(). NULL: there is something else, which
+ * would be gone; complained. The caller frees it.
+ */
+char *output_path(const char *path);
+
 /* Flush and close an output; complains when something could not be written. path NULL: stdout, stays open. */
 int finish_output(FILE *out, const char *path);
 

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -169,6 +170,20 @@ void *must_grow(void *array, size_t nr, size_t *room, size_t entry_bytes)
 	array = must_realloc(array, want * entry_bytes);
 	*room = want;
 	return array;
+}
+
+char *output_path(const char *path)
+{
+	char *real = realpath(path, NULL);
+	struct stat st;
+
+	if (!real)
+		return must_dup(path);
+	if (!stat(real, &st) && S_ISREG(st.st_mode))
+		return real;
+	free(real);
+	complain(path, "it is there, and no file; give another name");
+	return NULL;
 }
 
 int finish_output(FILE *out, const char *path)

@@ -158,10 +158,11 @@ int profile_write_counts(int to, const struct profile_file *first, const struct 
 /* ---- profile_fold.c -------------------------------------------------------------------------- */
 
 /*
- * Make one file of those of ended processes, of each image that has more than so many. Nothing is counted twice or
+ * Make one file of those of ended processes, of each image that has more than so many, or so much in them. Nothing is counted twice or
  * lost, whoever is killed when. Somebody else holds the directory's lock: nothing is done. Errors: -errno; complained.
+ * 1: there is more to do, left so that others may read in between.
  */
-int profile_fold(const char *directory, size_t more_than);
+int profile_fold(const char *directory, size_t more_than, uint64_t more_than_bytes);
 
 /* ---- profile_list.c -------------------------------------------------------------------------- */
 
@@ -186,9 +187,6 @@ enum profile_elf profile_elf_check(const struct profiles *profiles, const struct
 
 /* llvm-profdata of a major version. NULL: there is none; complained. */
 char *profile_llvm_find(unsigned int major);
-
-/* profraw.c: whether a path is free, or a file's; else errno says it. */
-bool profile_is_replaceable(const char *path);
 
 /* Index a raw profile that is open. Complains itself. Returns a STATUS_*. */
 int profile_llvm_index(const char *llvm_profdata, int raw, const char *profdata);

@@ -23,6 +23,8 @@
 #define SUMMED_BYTES_OFFSET \
 	(COVBUF_PROFILE_ALIGN - PROFILE_NOTE_BYTES + offsetof(struct covbuf_profile_note, summed_bytes))
 
+#define MAX_AT_ONCE 1000 /* removing files may take milliseconds for each, and readers wait */
+
 struct fold {
 	const struct profiles *profiles;
 	const struct profile_image *image;
@@ -30,7 +32,8 @@ struct fold {
 	char *stem;		/* IMAGE.ID */
 	char *name;		/* of the sum */
 	struct profile_file **files; /* to be in the sum */
-	size_t nr_files, nr_processes_files;
+	size_t nr_files, nr_processes_files; /* without an old sum */
+	uint64_t bytes;		/* of those */
 	char *names;
 	size_t names_bytes;
 };
@@ -64,7 +67,7 @@ static void choose_files(struct fold *fold)
 	const struct profile_image *image = fold->image;
 
 	fold->files = must_alloc(image->nr_files * sizeof(struct profile_file *));
-	for (size_t i = 0; i < image->nr_files; i++) {
+	for (size_t i = 0; i < image->nr_files && fold->nr_files < MAX_AT_ONCE; i++) {
 		struct profile_file *file = image->files[i];
 		bool old = is_old_sum(fold, file);
 
@@ -73,6 +76,7 @@ static void choose_files(struct fold *fold)
 			continue;
 		fold->files[fold->nr_files++] = file;
 		fold->nr_processes_files += !old;
+		fold->bytes += old ? 0 : file->file_bytes;
 	}
 }
 
@@ -180,20 +184,24 @@ static int add_up(const struct fold *fold)
 }
 
 static int fold_image(const struct profiles *profiles, const struct profile_image *image, int directory,
-		      size_t more_than)
+		      size_t more_than, uint64_t more_than_bytes)
 {
 	struct fold fold = { .profiles = profiles, .image = image, .directory = directory };
+	bool many;
 	int err = 0;
 
 	if (!image->base || !find_names(&fold))
 		return 0;
 	choose_files(&fold);
-	if (fold.nr_processes_files > more_than && !would_lose(&fold)) {
+	many = fold.nr_processes_files > more_than || (fold.nr_processes_files > 1 && fold.bytes > more_than_bytes);
+	if (many && !would_lose(&fold)) {
 		list_names(&fold);
 		err = keep_template(&fold);
 		if (!err)
 			err = add_up(&fold);
-		else if (err == -EEXIST)
+		if (!err && fold.nr_files == MAX_AT_ONCE)
+			err = 1;
+		if (err == -EEXIST)
 			err = 0;
 	}
 	free(fold.stem);
@@ -225,7 +233,7 @@ static int finish_sums(const struct profiles *profiles, int directory)
 	return err;
 }
 
-int profile_fold(const char *path, size_t more_than)
+int profile_fold(const char *path, size_t more_than, uint64_t more_than_bytes)
 {
 	int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct profiles profiles = { 0 };
@@ -246,9 +254,12 @@ int profile_fold(const char *path, size_t more_than)
 		err = -EPROTO;
 	else
 		err = finish_sums(&profiles, directory);
-	for (size_t i = 0; !err && i < profiles.nr_images; i++)
-		err = fold_image(&profiles, &profiles.images[i], directory, more_than);
-	if (err && err != -EPROTO)
+	for (size_t i = 0; err >= 0 && i < profiles.nr_images; i++) {
+		int done = fold_image(&profiles, &profiles.images[i], directory, more_than, more_than_bytes);
+
+		err = done ? done : err;
+	}
+	if (err < 0 && err != -EPROTO)
 		complain(path, "files of ended processes stay as they are: they cannot be made one: %s",
 			 strerror(-err));
 	profiles_fini(&profiles);

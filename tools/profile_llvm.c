@@ -142,36 +142,44 @@ static void show_said(const char *said)
 		fputc('\n', stderr);
 }
 
-int profile_llvm_index(const char *llvm_profdata, int raw, const char *profdata)
+/* temporary: a file that is there, and becomes profdata. */
+static int index_into(const char *llvm_profdata, int raw, char *temporary, const char *profdata)
 {
-	char *temporary = must_printf("%s.XXXXXX", profdata);
-	int fd = profile_is_replaceable(profdata) ? mkostemp(temporary, O_CLOEXEC) : -1;
-	int err = fd < 0 ? errno : 0, status;
 	char *argv[] = { (char *)llvm_profdata, (char *)"merge", (char *)"-sparse", (char *)"-o", temporary,
 			 (char *)"/proc/self/fd/0", NULL };
 	char said[MAX_SAID];
+	int status = run_tool(argv, said, sizeof(said), raw);
 
-	if (err) {
-		complain(profdata, "cannot be written: %s", strerror(err));
-		free(temporary);
-		return STATUS_FAILED;
-	}
-	close(fd);
-	status = run_tool(argv, said, sizeof(said), raw);
-	if (status) {
+	if (status)
 		complain(profdata, "it was not written: %s cannot read the profile, or not write it:", llvm_profdata);
-		show_said(said);
-	} else {
-		show_said(said);
-		if (rename(temporary, profdata)) {
-			complain(profdata, "cannot be written: %s", strerror(errno));
-			status = -1;
-		}
+	show_said(said);
+	if (!status && rename(temporary, profdata)) {
+		complain(profdata, "cannot be written: %s", strerror(errno));
+		status = -1;
 	}
 	if (status)
 		unlink(temporary);
-	free(temporary);
 	return status ? STATUS_FAILED : STATUS_OK;
+}
+
+int profile_llvm_index(const char *llvm_profdata, int raw, const char *profdata)
+{
+	char *target = output_path(profdata), *temporary;
+	int status = STATUS_FAILED, fd;
+
+	if (!target)
+		return status;
+	temporary = must_printf("%s.XXXXXX", target);
+	fd = mkostemp(temporary, O_CLOEXEC);
+	if (fd < 0) {
+		complain(profdata, "cannot be written: %s", strerror(errno));
+	} else {
+		close(fd);
+		status = index_into(llvm_profdata, raw, temporary, target);
+	}
+	free(temporary);
+	free(target);
+	return status;
 }
 
 void profile_print_word(const char *text, FILE *out)

@@ -17,6 +17,7 @@
 #define MAX_BEFORE_COUNTS (1ull << 20)	/* in a file of counts; there may be padding to a large page */
 #define MAX_RECORDS_BYTES (1ull << 30)	/* before the counters of a whole one: 64 bytes for each function */
 #define MAX_COUNTS_BYTES (1ull << 30)
+#define MAX_NAMES_BYTES (1ull << 30)
 #define LOOK_FOR_HOLES (1ull << 20)
 #define VERSION_MASK ((UINT64_C(1) << 56) - 1)	/* of a raw header's version; what is above are variants */
 
@@ -110,8 +111,7 @@ static int check_note(const struct covbuf_profile_note *note, uint64_t bytes, st
 	if (end > bytes)
 		return explain(why, -EPROTO, "it is cut short: %" PRIu64 " bytes of %" PRIu64
 			       "; remove it, or name the others one by one", bytes, end);
-	if (note->counters_bytes > MAX_COUNTS_BYTES || note->bitmaps_bytes > MAX_COUNTS_BYTES ||
-	    end > MAX_RECORDS_BYTES + 3 * MAX_COUNTS_BYTES)
+	if (note->counters_bytes > MAX_COUNTS_BYTES || note->bitmaps_bytes > MAX_COUNTS_BYTES)
 		return explain(why, -EPROTO, "it is damaged: counters of %" PRIu64 " bytes and bitmaps of %" PRIu64
 			       " are not believed", note->counters_bytes, note->bitmaps_bytes);
 	if (note->kind < COVBUF_PROFILE_WHOLE || note->kind > COVBUF_PROFILE_DIFFERENCE || note->counters_bytes % 8 ||
@@ -119,6 +119,10 @@ static int check_note(const struct covbuf_profile_note *note, uint64_t bytes, st
 	    (note->bitmaps_bytes && (note->bitmaps_offset < note->counters_offset + note->counters_bytes ||
 				     !within(note->bitmaps_offset, note->bitmaps_bytes, end))))
 		return explain(why, -EPROTO, "it is damaged: what its note says does not fit together");
+	if (end - end_of_counts(note) > MAX_NAMES_BYTES ||
+	    (note->bitmaps_bytes &&
+	     note->bitmaps_offset - note->counters_offset - note->counters_bytes > MAX_BEFORE_COUNTS))
+		return explain(why, -EPROTO, "it is damaged: so much besides counters and bitmaps is not believed");
 	if (note->kind == COVBUF_PROFILE_WHOLE &&
 	    (note->template_counters != note->counters_offset ||
 	     (note->bitmaps_bytes && note->template_bitmaps != note->bitmaps_offset)))

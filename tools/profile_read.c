@@ -114,7 +114,17 @@ static void read_parts(struct profiles *profiles, int fd, uint64_t bytes, struct
 	} while (!err && !file.is_template && file.start < bytes);
 }
 
-/* Files of debugfs and their like tell no size, and each reading may give another content: read once. */
+static bool can_be_mapped(int fd)
+{
+	void *page = mmap(NULL, 1, PROT_READ, MAP_SHARED, fd, 0);
+
+	if (page == MAP_FAILED)
+		return false;
+	munmap(page, 1);
+	return true;
+}
+
+/* Files of debugfs and their like cannot be mapped, and each opening may give another content: read once. */
 static int copy_whole(int from, uint64_t *bytes)
 {
 	int to = memfd_create("profile", MFD_CLOEXEC);
@@ -155,7 +165,7 @@ static void add_entry(struct profiles *profiles, uint32_t directory, const char 
 		bytes = (uint64_t)st.st_size;
 		file.device = st.st_dev;
 		file.inode = st.st_ino;
-		if (named && !bytes)
+		if (named && (!bytes || !can_be_mapped(fd)))
 			file.fd = copy_whole(fd, &bytes);
 		read_parts(profiles, file.fd >= 0 ? file.fd : fd, bytes, file, named);
 	}

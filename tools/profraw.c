@@ -303,40 +303,38 @@ static int write_images(int to, const char *name, const struct profiles *profile
 	return err;
 }
 
-/* A device or a pipe that somebody names stays one. */
-bool profile_is_replaceable(const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st) || S_ISREG(st.st_mode))
-		return true;
-	errno = EEXIST;
-	return false;
-}
-
 static int complain_unwritten(const char *path)
 {
 	complain(path, "cannot be written: %s", strerror(errno));
 	return STATUS_FAILED;
 }
 
+static int write_temporary(const char *temporary, int fd, const char *path, const struct profiles *profiles,
+			   const struct profile_image *only)
+{
+	int status = write_images(fd, path, profiles, only) ? STATUS_FAILED : STATUS_OK;
+
+	if (close(fd) && !status)
+		status = complain_unwritten(path);
+	if (!status && rename(temporary, path))
+		status = complain_unwritten(path);
+	if (status)
+		unlink(temporary);
+	return status;
+}
+
 static int write_file(const char *path, const struct profiles *profiles, const struct profile_image *only)
 {
-	char *temporary = must_printf("%s.XXXXXX", path);
-	int fd = profile_is_replaceable(path) ? mkostemp(temporary, O_CLOEXEC) : -1;
-	int status = STATUS_OK;
+	char *target = output_path(path), *temporary;
+	int status, fd;
 
-	if (fd < 0)
-		status = complain_unwritten(path);
-	else if (write_images(fd, path, profiles, only))
-		status = STATUS_FAILED;
-	else if (rename(temporary, path))
-		status = complain_unwritten(path);
-	if (fd >= 0 && close(fd) && !status)
-		status = complain_unwritten(path);
-	if (fd >= 0 && status)
-		unlink(temporary);
+	if (!target)
+		return STATUS_FAILED;
+	temporary = must_printf("%s.XXXXXX", target);
+	fd = mkostemp(temporary, O_CLOEXEC);
+	status = fd < 0 ? complain_unwritten(path) : write_temporary(temporary, fd, target, profiles, only);
 	free(temporary);
+	free(target);
 	return status;
 }
 

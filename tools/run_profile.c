@@ -21,9 +21,10 @@
 
 #define FOLD_MEANWHILE 512	/* files of ended processes that an image may have */
 #define FOLD_AT_END 16
-#define FOLD_EVERY_NS 1000000000ull
+#define FOLD_BYTES (64ull << 20) /* that they may have */
+#define FOLD_EVERY_NS 250000000ull
 #define FOLD_SHARE 20		/* looking at all files takes at most this part of the time */
-#define TICK_MS 500
+#define TICK_MS 200
 #define ANNOUNCE_NS 1000000000ull
 #define MAX_SHOWN 8
 
@@ -135,15 +136,20 @@ static int name_directory(void *arg)
 
 /* ---- meanwhile ------------------------------------------------------------------------------- */
 
-static void fold(struct profile_run *run, size_t more_than)
+/* Whether there is more to do. */
+static bool fold(struct profile_run *run, size_t more_than)
 {
 	uint64_t start = now_ns(), took;
 
+	int done;
+
 	if (run->cannot_fold)
-		return;
-	run->cannot_fold = profile_fold(run->directory, more_than) != 0;
+		return false;
+	done = profile_fold(run->directory, more_than, FOLD_BYTES);
+	run->cannot_fold = done < 0;
 	took = now_ns() - start;
 	run->fold_ns = now_ns() + (took * FOLD_SHARE > FOLD_EVERY_NS ? took * FOLD_SHARE : FOLD_EVERY_NS);
+	return done > 0;
 }
 
 /* Whether to go on for processes that the program has left behind: as their reaper we have them as children. */
@@ -252,7 +258,8 @@ int run_profile(const struct run_options *options)
 	}
 	follow(&run);
 	status = run.child.status;
-	fold(&run, FOLD_AT_END);
+	while (fold(&run, FOLD_AT_END) && run.child.interrupts < 2)
+		child_wait(&run.child, 0);
 	print_summary(&run);
 out:
 	free(run.directory);

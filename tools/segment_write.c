@@ -234,22 +234,27 @@ static bool put_all(FILE *out, const struct layout *layout, const struct segment
 
 static int write_file(const char *path, const struct layout *layout, const struct segment_contents *contents)
 {
-	char *temporary = must_printf("%s.XXXXXX", path);
-	int fd = mkstemp(temporary);
-	FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
-	int err = 0;
+	char *target = output_path(path), *temporary;
+	FILE *out;
+	int fd, err = 0;
 
+	if (!target)
+		return -EEXIST;
+	temporary = must_printf("%s.XXXXXX", target);
+	fd = mkstemp(temporary);
+	out = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!out || !put_all(out, layout, contents))
 		err = errno;
 	if (out && fclose(out) && !err)
 		err = errno;
-	if (!err && rename(temporary, path))
+	if (!err && rename(temporary, target))
 		err = errno;
 	if (err)
 		complain(path, "cannot be written: %s", strerror(err));
 	if (err && fd >= 0)
 		unlink(temporary);
 	free(temporary);
+	free(target);
 	return -err;
 }
 

@@ -68,6 +68,15 @@ truncate -s 8T $file
 "$maker" set $file counters_bytes 0x40000000000
 refuse "sparse and huge" "are not believed"
 fresh
+for field in bitmaps_offset template_bitmaps; do "$maker" set $template $field 0x10000000000; done
+"$maker" set $template file_bytes 0x20000000000
+truncate -s 2T $template
+refuse "a sparse gap" "besides counters and bitmaps is not believed"
+fresh
+"$maker" set $template file_bytes 0x20000000000
+truncate -s 2T $template
+refuse "a sparse end" "besides counters and bitmaps is not believed"
+fresh
 "$maker" set $template counters_bytes 5592
 "$maker" set $template bitmaps_offset 12280
 "$maker" set $template template_bitmaps 12280
@@ -123,8 +132,12 @@ ok "cut while it is read"
 fresh
 for label in parser/good parser/bad lexer; do "$maker" label d image 0xabc 1 $C $B $label; done
 "$maker" label d image 0xabc 2 $C $B parser/bad
-expect "a device as output" 1 "/dev/null: cannot be written: File exists" "$COVBUF" profraw d -o /dev/null
+expect "a device as output" 1 "/dev/null: it is there, and no file; give another name" "$COVBUF" profraw d -o /dev/null
 check "stays one" test -c /dev/null
+: > pointed
+ln -s pointed link
+"$COVBUF" profraw -q d -o link
+check "a link is followed" "$maker" check pointed 0 4 $C $B
 pass "differences are not part of the sum" 4 "4 profiles"
 expect "labels are listed" 0 "^parser/bad +1" "$COVBUF" profraw --list d
 expect "one label" 0 "1 profile " "$COVBUF" profraw --label 'parser/b*' d -o out.profraw

@@ -111,7 +111,7 @@ static bool fold_until(int steps)
 
 	if (!child) {
 		until = steps;
-		_exit(profile_fold(directory, 0) ? 1 : 0);
+		_exit(profile_fold(directory, 0, UINT64_MAX) ? 1 : 0);
 	}
 	cr_assert_eq(waitpid(child, &status, 0), child);
 	cr_assert(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == KILLED));
