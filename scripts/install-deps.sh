@@ -27,7 +27,7 @@ test=(
 	llvm-19-dev # a pass plugin for profiles
 )
 # Debian brings these by its security updates; a mirror without them is no error, and their tests are skipped.
-optional=(clang-22 llvm-22 lld-22 libclang-rt-22-dev) # profiles of a newer LLVM, with group test
+optional=(clang-22 llvm-22 llvm-22-dev lld-22 libclang-rt-22-dev) # profiles of a newer LLVM, with group test
 real=(
 	dpkg-dev xz-utils # source packages
 	libevent-dev tcl  # memcached and sqlite3 are built with these
