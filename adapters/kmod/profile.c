@@ -11,9 +11,9 @@
  * read from the last to the first, so that what a function counts further on is never more than what led
  * there, on x86 and with atomic updates; or LLVM would make counts below zero of it.
  *
- * Who may run with whom: profiles_lock covers all that is below, and is held while a module's counters are read: it cannot be freed
- * then, since its going waits for the lock in the notifier. It is never held while files are removed, for which
- * those who open them are waited for.
+ * Who may run with whom: profiles_lock covers all that is below, and is held while a module's counters are read: the
+ * module cannot be freed then, since its going waits for the lock in the notifier. It is never held while files are
+ * removed, for which those who open them are waited for.
  */
 #include <linux/debugfs.h>
 #include <linux/fs.h>
@@ -89,8 +89,8 @@ static void read_counters(const struct profile *profile, u64 *to)
 }
 
 /*
- * From the first to the last, or what a function counts further on could get ahead of what led there by all that runs meanwhile. What
- * is in the middle of a function now counts the rest of it from here on, though: by so much it may.
+ * From the first to the last, or what a function counts further on could get ahead of what led there by all that runs
+ * meanwhile. What is in the middle of a function now counts the rest of it from here on, though: by so much it may.
  */
 static void set_baseline(const struct profile *profile)
 {
@@ -210,8 +210,8 @@ static int reset(const struct profile *profile, bool counters, bool bitmaps, boo
 	if (!profile->its)
 		return -ENODEV;
 	if (bitmaps && profile->note.bitmaps_bytes && !profile->its->atomic && !quiet) {
-		pr_info("%s: nothing is reset: its bitmaps are not updated atomically, and bits that are cleared while it runs come back: write \"counters\" to leave them, or \"quiet\" while nothing of it runs\n",
-			profile->name);
+		pr_info("%s: nothing is reset: its bitmaps are not updated atomically, what is cleared comes back while it runs: "
+			"write \"counters\" to leave them, or \"quiet\" while nothing of it runs\n", profile->name);
 		return -EBUSY;
 	}
 	if (counters)
@@ -313,7 +313,7 @@ static int keep_kb_set(const char *text, const struct kernel_param *param)
 
 static const struct kernel_param_ops keep_kb_ops = { .set = keep_kb_set, .get = param_get_uint };
 module_param_cb(profile_keep_kb, &keep_kb_ops, &keep_kb, 0600);
-MODULE_PARM_DESC(profile_keep_kb, "KiB for the profiles of modules that were unloaded, the oldest going first; 0: none is kept");
+MODULE_PARM_DESC(profile_keep_kb, "KiB for profiles of modules that were unloaded, the oldest goes first; 0: none is kept");
 
 /* ---- coming and going ----------------------------------------------------------------------------- */
 
@@ -360,8 +360,8 @@ static int look_at(const struct module *module, const struct covb_profile_module
 	const char *wrong;
 
 	if (its->version != COVB_PROFILE_MODULE_VERSION) {
-		pr_err("%s: no profile: it was built with version %u of profile.mk, covbuf.ko knows version %d: build both from the same covbuf\n",
-		       module->name, its->version, COVB_PROFILE_MODULE_VERSION);
+		pr_err("%s: no profile: it was built with version %u of profile.mk, covbuf.ko knows version %d: "
+		       "build both from the same covbuf\n", module->name, its->version, COVB_PROFILE_MODULE_VERSION);
 		return -EINVAL;
 	}
 	wrong = its->describe(note);
@@ -414,7 +414,13 @@ static bool allocate(struct profile *profile)
 {
 	profile->since = vzalloc(profile->note.counters_bytes);
 	profile->had = vzalloc(profile->note.bitmaps_bytes + 1);
-	return profile->since && profile->had;
+	if (profile->since && profile->had)
+		return true;
+	vfree(profile->since);
+	vfree(profile->had);
+	profile->since = NULL;
+	profile->had = NULL;
+	return false;
 }
 
 static void make_files(struct profile *profile)
@@ -475,8 +481,10 @@ static void on_coming(const struct module *module)
 	if (!its)
 		return;
 	note = kzalloc(sizeof(*note), GFP_KERNEL);
-	if (!note)
+	if (!note) {
+		pr_err("%s: no profile: no memory\n", module->name);
 		return;
+	}
 	if (look_at(module, its, note))
 		its = NULL;
 	mutex_lock(&profiles_lock);

@@ -7,8 +7,8 @@
 #
 # All objects of that file's folder are then compiled by clang, for a kernel that gcc built too, and count. While
 # covbuf.ko is loaded, /sys/kernel/debug/covbuf/profile/MODULE/profraw is the module's raw profile; the module
-# needs no covbuf.ko to be built or to be loaded. Which objects, is said as in the kernel's own files; a name is x.o, or from
-# Linux 6.10 on, for an object in a subfolder, sub/x.o:
+# needs no covbuf.ko to be built or to be loaded. Which objects, is said as in the kernel's own files; a name is x.o,
+# or from Linux 6.10 on, for an object in a subfolder, sub/x.o:
 #
 #	GCOV_PROFILE_x.o := n	this one is left out
 #	GCOV_PROFILE := n	all are, but for those named with
@@ -51,7 +51,8 @@ $(error covbuf: $(CC) does not work, or has no include/profile/InstrProfData.inc
 endif
 
 # From here on scripts/Makefile.lib does for this module what it does on a kernel with gcov: it adds CFLAGS_GCOV to
-# each object that is not left out, and tells objtool. The module's C code still sees a kernel without, since autoconf.h says so.
+# each object that is not left out, and tells objtool. The module's C code still sees a kernel without, since
+# autoconf.h says so.
 CONFIG_GCOV_KERNEL := y
 GCOV_PROFILE ?= y
 CFLAGS_GCOV := -fprofile-instr-generate -fcoverage-mapping \
@@ -61,9 +62,9 @@ CFLAGS_GCOV += $(if $(call cc-option,-fprofile-instr-generate -fcoverage-mapping
 covbuf-runtime-flags := -DCOVB_RAW_INC='"$(covbuf-format)"' \
 	-DCOVB_PROFILE_ATOMIC=$(if $(filter plain,$(COVBUF_PROFILE_UPDATE)),0,1)
 
-# An object of a name is compiled from a source of another one.
+# An object of a name is compiled from a source of another one. A pattern, since Kbuild finds an object's module by $*.
 define covbuf-object # OBJECT, without .o; SOURCE
-$$(obj)/$(1).o: $(2) FORCE
+$$(obj)/$(1).o: $$(obj)/%.o: $(2) FORCE
 	$$(call if_changed_rule,cc_o_c)
 endef
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Comes before all else in modules that clang builds for a kernel that gcc built: what Kconfig would have decided otherwise. With
- * the named address spaces, which Kconfig allows for gcc only, clang 19 reads "current" without the %gs prefix, and the module
- * faults.
+ * Comes before all else in modules that clang builds for a kernel that gcc built: what Kconfig would have decided
+ * otherwise. With the named address spaces, which Kconfig allows for gcc only, clang 19 reads "current" without the
+ * %gs prefix, and the module faults.
  */
 #include <linux/kconfig.h>
 #undef CONFIG_CC_IS_GCC

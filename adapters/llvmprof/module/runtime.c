@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * A module's half of its profile: where its counters and bitmaps are, and a raw profile's other parts, as
- * the clang that built the module has them. profile.mk compiles this into each module. Nothing here runs unless covbuf.ko calls
- * it.
+ * the clang that built the module has them. profile.mk compiles this into each module. Nothing here runs unless
+ * covbuf.ko calls it.
  */
 #include <linux/module.h>
 #include <linux/moduleparam.h>

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # run.sh [--kernel KERNEL] [--dir DIR] [NAME...]
 #
-# Breaks covbuf.ko in one place after another, and demands that the tests sections or load fail each time, in a guest with
-# KERNEL (6.12-rt otherwise): all of this folder's patches, or those that are named. Works on a copy of the tree in DIR, otherwise
-# build-vm-mutants/. A minute or two each, so this is for the long run.
+# Breaks covbuf.ko in one place after another, and demands that the tests sections or load fail each time, or the test
+# profile where the patch's name begins so, in a guest with KERNEL (6.12-rt otherwise): all of this folder's patches, or
+# those that are named. Works on a copy of the tree in DIR, otherwise build-vm-mutants/. A minute or two each, so this is
+# for the long run.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../../.." && pwd)
@@ -31,12 +32,13 @@ copy_tree() {
 	for part in include libcovbuf adapters tests examples; do
 		cp -R "$top/$part" "$tree/$part"
 	done
+	cp "$top/CMakeLists.txt" "$tree"
 }
 
 # Prints what failed. A complaint of the kernel, or its death, is a failure too.
-find_it() {
+find_it() { # TEST...
 	local test
-	for test in sections load; do
+	for test; do
 		"$tree/tests/vm/run.sh" --dir "$work/run" --kernel "$kernel" "$test" > "$work/log" 2>&1 && continue
 		echo "$test: $(sed -n 's/^ *not ok //p' "$work/log" | head -1)"
 		return 0
@@ -44,19 +46,25 @@ find_it() {
 	return 1
 }
 
+tests_for() { # NAME
+	[[ $1 = profile-* ]] && echo profile || echo sections load
+}
+
 copy_tree
-if broken=$(find_it); then
+# shellcheck disable=SC2046
+if broken=$(find_it $(for name; do tests_for "$name"; done | tr ' ' '\n' | sort -u)); then
 	echo "without a mutant this fails already: $broken"
 	tail -n 5 "$work/log"
 	exit 1
 fi
+# shellcheck disable=SC2046
 for name; do
 	started=$SECONDS
 	copy_tree
 	if ! patch -d "$tree" -p1 --silent --no-backup-if-mismatch < "$here/$name.patch" > "$work/log" 2>&1; then
 		survivors+=("$name (does not apply)")
 		echo "$name: does not apply: the code has changed, renew it"
-	elif ! found=$(find_it); then
+	elif ! found=$(find_it $(tests_for "$name")); then
 		survivors+=("$name")
 		echo "$name: NOT FOUND: $(head -n 1 "$here/$name.patch")"
 	elif [[ $found = *"cannot be built"* ]] || grep -q 'cannot be built' "$work/log"; then

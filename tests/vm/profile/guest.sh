@@ -11,7 +11,7 @@ bits() { test "$(./peek bits "$1")" "$2" "$3" || { ./peek bits "$1"; return 1; }
 in_log() { dmesg | grep -qF -- "$1" || { dmesg | tail -5; return 1; }; }
 run() { echo 1 > /sys/module/prof/parameters/run; }
 steps() { ./peek counters $profile/prof/profraw "$(id storm_step)" | cut -d' ' -f "${1:-1}"; }
-STEPS=40000
+STEPS=4000
 
 # Neither needs the other.
 expect loads_without_covbuf insmod prof.ko
@@ -19,6 +19,7 @@ expect covbuf_finds_it load_covbuf profile_keep_kb=4096
 expect profraw_is_roots mode r-------- $profile/prof/profraw
 expect reset_is_roots mode -w------- $profile/prof/reset
 refuse parameter_is_no_parameter 'Operation not permitted' insmod prof_one.ko covbuf_profile=1
+expect image_is_the_module [ "$(./peek image $profile/prof/profraw)" = prof.ko ]
 expect run run
 expect run_again run
 expect no_address ./peek addresses $profile/prof/profraw
@@ -51,14 +52,14 @@ echo $STEPS > /sys/module/prof/parameters/storm &
 wait $!
 first=$(steps 1)
 expect storm_is_all_there [ "$first" -ge $((2 * STEPS)) ]
-expect storm_to_its_end [ "$(steps 17)" = "$first" ]
+expect storm_to_its_end [ "$(steps 501)" = "$first" ]
 expect bits_of_a_decision bits $profile/prof/profraw -gt 0
 touch /tmp/storming
 while [ -e /tmp/storming ]; do echo $STEPS > /sys/module/prof/parameters/storm; done &
 storm=$!
 expect snapshots_in_the_storm ./peek storm $profile/prof/profraw - 300 "$(id storm_step)" 0
-# Two threads and a timer may be in the middle of it.
-expect resets_in_the_storm ./peek storm $profile/prof/profraw $profile/prof/reset 300 "$(id storm_step)" 3
+# Two threads may be in the middle of it, and two timers.
+expect resets_in_the_storm ./peek storm $profile/prof/profraw $profile/prof/reset 300 "$(id storm_step)" 4
 rm /tmp/storming
 wait $storm
 expect reset_at_rest sh -c "echo 1 > $profile/prof/reset"
@@ -112,7 +113,30 @@ expect oldest_went [ ! -e $profile/prof_one ]
 expect smaller sh -c 'echo 0 > /sys/module/covbuf/parameters/profile_keep_kb'
 expect none_is_kept [ ! -e $profile/prof_both ]
 expect comes insmod prof.ko
-expect goes rmmod prof
+exec 9< $profile/prof/profraw
+head -c 100 <&9 > /tmp/open
+expect goes_while_profraw_is_open rmmod prof
 expect goes_altogether [ ! -e $profile/prof ]
+cat <&9 >> /tmp/open
+exec 9<&-
+expect opened_outlives_it ./peek bits /tmp/open
+
+# Coming and going under readers and resets, kept and not.
+come_and_go() {
+	for kb in 0 4096 0 4096 0 4096; do
+		echo $kb > /sys/module/covbuf/parameters/profile_keep_kb
+		insmod prof.ko && rmmod prof && insmod prof.ko && rmmod prof || return 1
+	done
+}
+touch /tmp/reading
+for _ in 1 2; do
+	while [ -e /tmp/reading ]; do
+		cat $profile/prof/profraw
+		echo 1 > $profile/prof/reset
+	done > /dev/null 2>&1 &
+done
+expect comes_and_goes_under_readers come_and_go
+rm /tmp/reading
+wait
 expect at_rest at_rest
 expect covbuf_unloads unload_covbuf

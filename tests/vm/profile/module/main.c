@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The module around logic.c. Writing to /sys/module/prof/parameters/run runs it once; writing N to storm has two threads take
- * N steps each, and a timer one at each tick meanwhile, and returns when they are done. init=N fails the init so.
+ * The module around logic.c. Writing to /sys/module/prof/parameters/run runs it once; writing N to storm has two threads
+ * take N steps each, and a timer on each one's CPU one every 100 us meanwhile, and returns when they are done. init=N
+ * fails the init so.
  */
 #include <linux/completion.h>
+#include <linux/hrtimer.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/sched.h>
-#include <linux/timer.h>
 
 #include "logic.h"
 #include "storm.h"
@@ -26,32 +27,37 @@ module_param_cb(run, &run_ops, NULL, 0200);
 static unsigned int steps;
 static struct completion done[2];
 
+static enum hrtimer_restart on_timer(struct hrtimer *timer)
+{
+	storm_tick(1);
+	hrtimer_forward_now(timer, ns_to_ktime(100 * NSEC_PER_USEC));
+	return HRTIMER_RESTART;
+}
+
 static int take_steps(void *completion)
 {
+	struct hrtimer timer;
+
+	hrtimer_init_on_stack(&timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED);
+	timer.function = on_timer;
+	hrtimer_start(&timer, 0, HRTIMER_MODE_REL_PINNED);
 	for (unsigned int i = 0; i < steps; i++) {
 		storm_step(i);
-		if (i % 1024 == 0)
+		if (i % 64 == 0)
 			cond_resched();
 	}
+	hrtimer_cancel(&timer);
+	destroy_hrtimer_on_stack(&timer);
 	complete(completion);
 	return 0;
 }
 
-static void on_tick(struct timer_list *timer)
-{
-	storm_tick(1);
-	mod_timer(timer, jiffies + 1);
-}
-
 static int storm_set(const char *value, const struct kernel_param *parameter)
 {
-	struct timer_list timer;
 	int err = kstrtouint(value, 0, &steps), nr = 0;
 
 	if (err)
 		return err;
-	timer_setup_on_stack(&timer, on_tick, 0);
-	mod_timer(&timer, jiffies + 1);
 	for (; nr < 2; nr++) {
 		struct task_struct *task;
 
@@ -66,8 +72,6 @@ static int storm_set(const char *value, const struct kernel_param *parameter)
 	}
 	while (nr-- > 0)
 		wait_for_completion(&done[nr]);
-	del_timer_sync(&timer);
-	destroy_timer_on_stack(&timer);
 	return err;
 }
 static const struct kernel_param_ops storm_ops = { .set = storm_set };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * A chain of decisions that all go the same way: each of its counters, in the order that they have in memory, counts what the one
- * before it counts, a little later.
+ * A row of decisions that all go the same way: each of its counters, in the order that they have in memory, counts what
+ * the one before it counts, a little later. It is long, so that who reads them is interrupted in the middle of it.
  */
 #include <linux/compiler.h>
 
@@ -19,10 +19,10 @@ noinline void storm_step(unsigned int x)
 	unsigned int y = x | 1 << 30;
 
 	OPTIMIZER_HIDE_VAR(y);
-#define THEN(n) if (y & 1 << 30) { sink = n;
-	THEN(1) THEN(2) THEN(3) THEN(4) THEN(5) THEN(6) THEN(7) THEN(8)
-	THEN(9) THEN(10) THEN(11) THEN(12) THEN(13) THEN(14) THEN(15) THEN(16)
-	}}}}}}}}}}}}}}}}
+#define ONE if (y & 1 << 30) sink = 1;
+#define TEN ONE ONE ONE ONE ONE ONE ONE ONE ONE ONE
+#define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+	HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED
 	sink = storm_decide(x);
 }
 

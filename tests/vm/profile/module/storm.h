@@ -2,7 +2,7 @@
 #ifndef STORM_H
 #define STORM_H
 
-#define STORM_COUNTERS 17 /* of storm_step */
+#define STORM_COUNTERS 501 /* of storm_step */
 
 void storm_step(unsigned int x);
 void storm_tick(unsigned int x);
