@@ -81,7 +81,7 @@ static void read_counters(const struct profile *profile, u64 *to)
 	for (u64 i = nr_counters(profile); i-- > 0;) {
 		u64 now = READ_ONCE(profile->its->counters[i]) - profile->since[i];
 
-		smp_rmb(); /* this one before the one that leads to it; nothing pairs with it: updates have no order */
+		smp_rmb(); /* this one before the one that leads to it; with the updates, where these have an order */
 		to[i] = (s64)now < 0 ? 0 : now;
 		if (i % 4096 == 0)
 			cond_resched();
@@ -313,7 +313,7 @@ static int keep_kb_set(const char *text, const struct kernel_param *param)
 
 static const struct kernel_param_ops keep_kb_ops = { .set = keep_kb_set, .get = param_get_uint };
 module_param_cb(profile_keep_kb, &keep_kb_ops, &keep_kb, 0600);
-MODULE_PARM_DESC(profile_keep_kb, "KiB for profiles of modules that were unloaded, the oldest goes first; 0: none is kept");
+MODULE_PARM_DESC(profile_keep_kb, "KiB for profiles of modules that have gone, the oldest goes first; 0: none is kept");
 
 /* ---- coming and going ----------------------------------------------------------------------------- */
 
@@ -472,6 +472,16 @@ static void attach(const struct module *module, const struct covb_profile_module
 		make_files(profile);
 }
 
+static struct profile *find_module_profile(const struct module *module)
+{
+	struct profile *profile;
+
+	list_for_each_entry(profile, &profiles, list)
+		if (profile->module == module)
+			return profile;
+	return NULL;
+}
+
 static void on_coming(const struct module *module)
 {
 	const struct covb_profile_module *its = find_its(module);
@@ -493,19 +503,10 @@ static void on_coming(const struct module *module)
 	remove_profiles(&gone);
 
 	mutex_lock(&profiles_lock);
-	attach(module, its, note);
+	if (!find_module_profile(module))
+		attach(module, its, note);
 	mutex_unlock(&profiles_lock);
 	kfree(note);
-}
-
-static struct profile *find_module_profile(const struct module *module)
-{
-	struct profile *profile;
-
-	list_for_each_entry(profile, &profiles, list)
-		if (profile->module == module)
-			return profile;
-	return NULL;
 }
 
 static void on_going(const struct module *module)
@@ -525,10 +526,20 @@ static void on_going(const struct module *module)
 	remove_profiles(&gone);
 }
 
+static bool is_known(const struct module *module)
+{
+	bool known;
+
+	mutex_lock(&profiles_lock);
+	known = find_module_profile(module);
+	mutex_unlock(&profiles_lock);
+	return known;
+}
+
 static int on_module(struct notifier_block *block, unsigned long state, void *data)
 {
-	if (state == MODULE_STATE_COMING)
-		on_coming(data);
+	if (state == MODULE_STATE_COMING || (state == MODULE_STATE_LIVE && !is_known(data)))
+		on_coming(data); /* LIVE: it was told of before we could hear, and was not in sysfs yet when we looked there */
 	else if (state == MODULE_STATE_GOING)
 		on_going(data);
 	return NOTIFY_DONE;
