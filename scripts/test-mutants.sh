@@ -29,16 +29,36 @@ copy_tree() {
 build_tree() {
 	# shellcheck disable=SC2086
 	ninja -C "$build" -j"$jobs" stress_engine step_inside kill_storm death_engine death_consumer death_follower death_maker \
-		death_inject $units $shown_units >"$work/log" 2>&1
+		death_inject covb_llvmprof_runtimes $units $shown_units >"$work/log" 2>&1
 }
 
-# A patch may say what shows it, in a line "PROGRAM: OPTION|ARGUMENT|...": step_inside, one of death_*, or of unit/test_*.
-shown_by() { sed -nE '/^--- /q; /^(step_inside|death_[a-z]+|test_[a-z_]+): /p' "$1"; }
+# A patch may say what shows it, in a line "PROGRAM: OPTION|ARGUMENT|...": step_inside, one of death_*, or of unit/test_*;
+# or in a line "llvmprof: TEST", one of tests/llvmprof.
+shown_by() { sed -nE '/^--- /q; /^(step_inside|llvmprof|death_[a-z]+|test_[a-z_]+): /p' "$1"; }
+
+# With a clang that the runtime was built for.
+run_llvmprof() { # TEST
+	local object major status
+	for object in "$build"/adapters/llvmprof/*/runtime.o; do
+		major=$(basename "$(dirname "$object")")
+		[ "$major" != 19 ] || break
+	done
+	COVBUF_BUILD=$build COVBUF_SOURCE=$tree \
+		COVBUF_CLANGS="$major=$(command -v "clang-$major" || echo "/usr/lib/llvm-$major/bin/clang")" \
+		timeout 300 "$top/tests/llvmprof/$1.sh" "$major" >"$work/out" 2>&1
+	status=$?
+	[ $status -eq 0 ] || [ $status -eq 77 ]
+}
 
 run_shown() { # PROGRAM: OPTION|ARGUMENT|...: prints the test if it failed
 	local program=${1%%: *} folder=${1%%_*} options
 	[ "$folder" != test ] || folder=unit
 	mapfile -t options < <(tr '|' '\n' <<<"${1#*: }")
+	if [ "$program" = llvmprof ]; then
+		run_llvmprof "${options[0]}" && return 1
+		echo "llvmprof.${options[0]}"
+		return
+	fi
 	timeout 300 "$build/tests/$folder/$program" "${options[@]}" >"$work/out" 2>&1
 	case $? in 0 | 77) return 1 ;; esac
 	echo "$program ${options[*]}"
