@@ -47,4 +47,10 @@ target_link_libraries(counted PRIVATE covbuf::llvmprof)
 END
 cmake -S . -B build -DCMAKE_C_COMPILER="$clang" -DCMAKE_PREFIX_PATH="$prefix" > log 2>&1 || not_ok "find_package: $(tail -5 log)"
 linked "covbuf::llvmprof" bash -c 'cmake --build build && cp build/counted .'
+# Without the runtime the script alone would give a program without a profile.
+for linker in bfd lld; do
+	if "$clang" -fuse-ld=$linker counted.o -Wl,-T,"$lib/llvmprof.lds" -o none > log 2>&1 || ! grep -q "the runtime is not linked" log; then
+		not_ok "linked by $linker without the runtime: $(tail -3 log)"
+	fi
+done
 exit "$failed"
