@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,6 +19,27 @@
 #include "points.h"
 
 #define NOTE_NAME "covbuf"
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static int cancel_state; /* of the thread that has it, before */
+
+/* A thread that was cancelled with the lock would keep it. */
+void covb_profile_lock(void)
+{
+	int before;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+	pthread_mutex_lock(&mutex);
+	cancel_state = before;
+}
+
+void covb_profile_unlock(void)
+{
+	int before = cancel_state;
+
+	pthread_mutex_unlock(&mutex);
+	pthread_setcancelstate(before, &before);
+}
 
 /* What the note says: see format.h. */
 struct covb_profile_desc {

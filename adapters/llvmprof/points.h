@@ -45,7 +45,10 @@ struct covbuf_profile_difference {
 	const struct covb_profile_about *any; /* an image of the process; NULL: there was none */
 };
 
-/* images.c. With the lock; fn gets each image that is open, and non-zero ends it and is returned. */
+/* images.c: one lock for all of it, with cancellation off; another thread of a fork child may have held it. */
+void covb_profile_lock(void);
+void covb_profile_unlock(void);
+/* With the lock; fn gets each image that is open, and non-zero ends it and is returned. */
 typedef int (*covb_profile_image_fn)(struct covbuf_profile_image *image, void *arg);
 int covb_profile_images(covb_profile_image_fn fn, void *arg);
 /* What is known of an image that is open. NULL: no memory. */
@@ -64,9 +67,5 @@ void covb_profile_part_destroy(struct covb_profile_part *part);
 
 /* save.c. With the lock: makes the file for the bits that are to be cleared. */
 int covb_profile_keep(struct covb_profile_about *about, struct covbuf_message *why);
-
-/* profile.c: one lock for all of it, with cancellation off; another thread of a fork child may have held it. */
-void covb_profile_lock(void);
-void covb_profile_unlock(void);
 
 #endif

@@ -36,29 +36,9 @@ struct covbuf_profile_base {
 	struct covb_profile_parts parts; /* found, and not yet in a difference */
 };
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static int cancel_state; /* of the thread that has it, before */
 static struct covbuf_profile_base *bases;
 static uint64_t last_mark;
 static uint64_t life; /* another one in each fork child */
-
-/* A thread that was cancelled with the lock would keep it. */
-void covb_profile_lock(void)
-{
-	int before;
-
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
-	pthread_mutex_lock(&mutex);
-	cancel_state = before;
-}
-
-void covb_profile_unlock(void)
-{
-	int before = cancel_state;
-
-	pthread_mutex_unlock(&mutex);
-	pthread_setcancelstate(before, &before);
-}
 
 /* Baselines stay with those who have them; they are of another life. */
 static void in_child(void)
