@@ -6,6 +6,9 @@ set -eu
 . "$COVBUF_VM/lib.sh"
 kernel=$1 out=$2 here=$COVBUF_VM/profile adapter=$top/adapters/kmod
 mkdir "$out/image"
+# shellcheck source=../with_command.sh
+. "$COVBUF_VM/with_command.sh"
+with_command "$kernel" "$out" "$out/image"
 need clang-19 llvm-profdata-19 llvm-cov-19 ld.lld-19
 build() { # OUT SOURCE [MAKE-ARGUMENT...]
 	local to=$1 from=$2

@@ -2,12 +2,14 @@
 # shellcheck shell=dash
 # Profiles of modules: there for as long as covbuf.ko is, whichever came first; what they say of LLVM's figures is for check.sh.
 profile=/sys/kernel/debug/covbuf/profile
+here=$PWD
 
 # shellcheck disable=SC2012
 mode() { [ "$(ls -l "$2" 2>&1 | cut -c 2-10)" = "$1" ] || { ls -l "$2"; return 1; }; }
 id() { printf %s "$1" | md5sum | cut -c 1-16; }
 has() { [ "$(./peek counters "$1" "$(id "$2")")" = "$3" ] || { ./peek counters "$1" "$(id "$2")"; return 1; }; }
 bits() { test "$(./peek bits "$1")" "$2" "$3" || { ./peek bits "$1"; return 1; }; }
+covbuf() { "$here/loader" --library-path "$here/lib" "$here/covbuf.bin" "$@"; }
 in_log() { dmesg | grep -qF -- "$1" || { dmesg | tail -5; return 1; }; }
 run() { echo 1 > /sys/module/prof/parameters/run; }
 steps() { ./peek counters $profile/prof/profraw "$(id storm_step)" | cut -d' ' -f "${1:-1}"; }
@@ -22,6 +24,11 @@ refuse parameter_is_no_parameter 'Operation not permitted' insmod prof_one.ko co
 expect image_is_the_module [ "$(./peek image $profile/prof/profraw)" = prof.ko ]
 expect run run
 expect run_again run
+# As it is: the file cannot be mapped, and each look at it is another snapshot.
+expect command_reads_it covbuf profraw $profile/prof/profraw -o /tmp/by-command
+cp $profile/prof/profraw /tmp/copy
+expect command_reads_a_copy covbuf profraw /tmp/copy -o /tmp/by-copy
+expect command_reads_the_same cmp /tmp/by-command /tmp/by-copy
 expect no_address ./peek addresses $profile/prof/profraw
 # Nothing of it is in use: what is open holds a copy.
 exec 9< $profile/prof/profraw
