@@ -109,9 +109,10 @@ static void read_build_id(const struct kernel_map *map, struct kernel_row *row)
 
 /* ---- sections -------------------------------------------------------------------------------- */
 
+/* The symbols as they were in the file, too: the kernel keeps what it wants of them elsewhere. */
 static bool is_init(const char *name)
 {
-	return !strncmp(name, ".init", 5);
+	return !strncmp(name, ".init", 5) || !strcmp(name, ".symtab") || !strcmp(name, ".strtab");
 }
 
 /* Kernel sections of code are all named for it: .text, .text.unlikely, .init.text, .noinstr.text. */

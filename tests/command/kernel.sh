@@ -177,8 +177,8 @@ expect "beyond the end of a section" 0 "1 addresses are beyond the end of its .t
 echo "no module" > bare/demo.ko
 expect "no module" 1 "left out" "$COVBUF" report --module-dir bare rec
 
-# Modules that come and go.
-load two demo kept.ko $text 32768 .text=$text .init.text=0xffffffffc0b00000 .exit.text=0xffffffffc0a27000
+# Modules that come and go. Where demo had what it needed for its initialization, late is now.
+load two demo kept.ko $text 32768 .text=$text .init.text=0xffffffffc0b00000 .exit.text=0xffffffffc0a27000 .strtab=0xffffffffc0c10800
 load two late kept.ko 0xffffffffc0c00000 8192 .text=0xffffffffc0c00000 .init.text=0xffffffffc0c10000
 kaslr two 37000000
 record one two coming < addresses > rows
