@@ -165,7 +165,8 @@ COVB_RAW int covb_move_file(int directory, const char *from, const char *to)
 #if defined(RENAME_NOREPLACE)
 	if (renameat2(directory, from, directory, to, RENAME_NOREPLACE) == 0)
 		return 0;
-	if (errno != EINVAL && errno != ENOSYS) /* a filesystem that cannot; then it has links */
+	/* a filesystem that cannot, a kernel or, by EPERM, an old container that knows it not; then there are links */
+	if (errno != EINVAL && errno != ENOSYS && errno != EPERM)
 		return -errno;
 #endif
 	if (linkat(directory, from, directory, to, 0) < 0)

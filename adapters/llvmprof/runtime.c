@@ -383,7 +383,7 @@ static void child_is_lost(int error)
  */
 static void child(void)
 {
-	int directory, error;
+	int directory, error, errno_before = errno;
 	sigset_t before;
 
 	if (!has_started)
@@ -398,6 +398,7 @@ static void child(void)
 	if (error)
 		child_is_lost(error);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	errno = errno_before; /* fork() may be a signal handler's */
 }
 
 /* Other uses that the compiler has for these sections, and objects of other compilers. */
