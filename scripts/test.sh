@@ -3,7 +3,7 @@
 # test.sh [--quick | --long] [--kcov] [--no-install] [--dir DIR]
 #
 # Everything that can be checked on one machine: builds with gcc and with clang, warnings being errors;
-# every test of the gcc build (units, command, sancov, models, proofs, litmus, objects, every instruction,
+# every test of the gcc build (units, command, sancov, LLVM profiles, models, proofs, litmus, objects, every instruction,
 # stress, real programs, examples, the quickstart); the unit tests of the clang build; covbuf.ko on Debian's
 # kernels, x86-64 and POWER, in virtual machines; everything for POWER under qemu; fuzzers; sanitizers; mutants.
 # The last line is "N passed, N failed, N skipped", and the status is not 0 if anything failed. Less than an hour
