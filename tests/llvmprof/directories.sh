@@ -127,6 +127,23 @@ else
 	echo "skipped: containers: $(cat err)"
 fi
 
+# Where there is no room, as far as the program can know: what is written without having been reserved is a SIGBUS later.
+cat > no_room.c << 'END'
+#include <errno.h>
+#include <sys/types.h>
+
+int posix_fallocate(int fd, off_t offset, off_t bytes)
+{
+	(void)fd, (void)offset, (void)bytes;
+	return ENOSPC;
+}
+END
+"$clang" -shared -fPIC no_room.c -o no_room.so || exit 1
+rm -rf profile
+COVBUF_PROFILE=profile LD_PRELOAD=$dir/no_room.so ./processes hit 2> err || not_ok "no room: $?"
+one_line "no room" "$dir/profile: No space left on device; make room there"
+equal "no room: files" 0 "$(find profile -type f | wc -l)"
+
 # Room for the program's file, not for its child's; or not for it.
 # shellcheck disable=SC2016
 full='
