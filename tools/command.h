@@ -55,6 +55,9 @@ char *must_printf(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* Make room for one more in an array that doubles: nr entries used, *room allocated. */
 void *must_grow(void *array, size_t nr, size_t *room, size_t entry_bytes);
 
+/* Reads all of it, from a place in a file, or returns false. */
+bool read_at(int fd, uint64_t at, void *to, size_t nr);
+
 /*
  * The file that an output's path names, through links, to be replaced by rename(). NULL: there is something else, which
  * would be gone; complained. The caller frees it.

@@ -216,6 +216,24 @@ const char *format_bytes(uint64_t bytes, char *text)
 	return text;
 }
 
+bool read_at(int fd, uint64_t at, void *to, size_t nr)
+{
+	char *p = to;
+
+	while (nr) {
+		ssize_t n = pread(fd, p, nr, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		p += n;
+		at += (uint64_t)n;
+		nr -= (size_t)n;
+	}
+	return true;
+}
+
 bool is_terminal(FILE *stream)
 {
 	return isatty(fileno(stream)) == 1;

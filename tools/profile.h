@@ -84,9 +84,6 @@ struct profiles {
  */
 int profile_note_read(int fd, uint64_t file_bytes, struct profile_file *out, struct covbuf_message *why);
 
-/* All of it, or false. */
-bool profile_pread(int fd, uint64_t at, void *to, size_t nr);
-
 /* "Debian Clang 19.1.7 (3)": 19; 0: it says no such thing. */
 unsigned int profile_compiler_major(const char *compiler);
 

@@ -43,7 +43,7 @@ static bool is_rebuilt(const struct profiles *profiles, const struct profile_fil
 	if (id_bytes <= 0 || id_bytes > 64)
 		return false;
 	fd = profile_open(profiles, base);
-	read = fd >= 0 && profile_pread(fd, base->start, head, nr);
+	read = fd >= 0 && read_at(fd, base->start, head, nr);
 	if (fd >= 0)
 		close(fd);
 	if (!read)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "command.h"
 #include "strings.h"
 
 #define MAX_BEFORE_COUNTS (1ull << 20)	/* in a file of counts; there may be padding to a large page */
@@ -34,24 +35,6 @@ static int explain(struct covbuf_message *why, int err, const char *format, ...)
 	vsnprintf(why->text, sizeof(why->text), format, args);
 	va_end(args);
 	return err;
-}
-
-bool profile_pread(int fd, uint64_t at, void *to, size_t nr)
-{
-	char *p = to;
-
-	while (nr) {
-		ssize_t n = pread(fd, p, nr, (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		p += n;
-		at += (uint64_t)n;
-		nr -= (size_t)n;
-	}
-	return true;
 }
 
 /* Where to go on looking, at or behind a place in a file: in a hole there is no note. */
@@ -80,10 +63,10 @@ static bool find_note(int fd, uint64_t start, uint64_t bytes, bool is_raw, struc
 			return false;
 		where = start + at - sizeof(*note);
 
-		if (!profile_pread(fd, where, note->magic, sizeof(note->magic)))
+		if (!read_at(fd, where, note->magic, sizeof(note->magic)))
 			return false;
 		if (!memcmp(note->magic, COVBUF_PROFILE_MAGIC, sizeof(note->magic)) &&
-		    profile_pread(fd, where, note, sizeof(*note)) && note->counters_offset == at)
+		    read_at(fd, where, note, sizeof(*note)) && note->counters_offset == at)
 			return true;
 	}
 	return false;
@@ -138,7 +121,7 @@ static int check_raw(int fd, uint64_t start, const struct covbuf_profile_note *n
 {
 	uint64_t version = 0;
 
-	if (!profile_pread(fd, start + sizeof(raw_magic), &version, sizeof(version)))
+	if (!read_at(fd, start + sizeof(raw_magic), &version, sizeof(version)))
 		return explain(why, -EPROTO, "it is cut short");
 	if ((version & VERSION_MASK) != note->raw_version)
 		return explain(why, -EPROTO, "it is damaged: its header is of raw version %" PRIu64
@@ -180,7 +163,7 @@ int profile_note_read(int fd, uint64_t file_bytes, struct profile_file *out, str
 	bool is_raw;
 	int err;
 
-	if (bytes < COVBUF_PROFILE_ALIGN || !profile_pread(fd, out->start, magic, sizeof(magic)))
+	if (bytes < COVBUF_PROFILE_ALIGN || !read_at(fd, out->start, magic, sizeof(magic)))
 		return explain(why, -ENOENT, "it is too short for a profile");
 	is_raw = !memcmp(magic, raw_magic, sizeof(magic));
 	if (!find_note(fd, out->start, bytes, is_raw, &note))

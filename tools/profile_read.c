@@ -369,7 +369,7 @@ static void read_summed(struct profiles *profiles, const struct profile_file *su
 	}
 	fd = profile_open(profiles, sum);
 	names = must_alloc(bytes + 1);
-	if (fd < 0 || !profile_pread(fd, sum->start + sum->file_bytes - bytes, names, bytes))
+	if (fd < 0 || !read_at(fd, sum->start + sum->file_bytes - bytes, names, bytes))
 		refuse(profiles, sum, "the names of what is in it cannot be read");
 	for (const char *entry = names; entry < names + bytes; entry += strlen(entry) + 1)
 		mark_summed(by_name, nr, entry);

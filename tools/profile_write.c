@@ -55,7 +55,7 @@ static int copy(int from, uint64_t at, uint64_t nr, int to)
 	while (!err && nr) {
 		size_t step = nr < COPY_BYTES ? nr : COPY_BYTES;
 
-		err = profile_pread(from, at, buffer, step) ? write_all(to, buffer, step) : -EPROTO;
+		err = read_at(from, at, buffer, step) ? write_all(to, buffer, step) : -EPROTO;
 		at += step;
 		nr -= step;
 	}

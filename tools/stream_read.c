@@ -37,24 +37,6 @@ struct block {
 	size_t stored_room, raw_room;
 };
 
-static bool read_at(const struct reader *reader, uint64_t at, void *to, size_t nr)
-{
-	char *p = to;
-
-	while (nr) {
-		ssize_t n = pread(reader->fd, p, nr, (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		p += n;
-		at += (uint64_t)n;
-		nr -= (size_t)n;
-	}
-	return true;
-}
-
 static void make_room(char **bytes, size_t *room, size_t want)
 {
 	if (*room >= want)
@@ -68,7 +50,7 @@ static bool next_block(struct reader *reader, struct block *block)
 {
 	struct stream_block *head = &block->head;
 
-	if (reader->end - reader->at < sizeof(*head) || !read_at(reader, reader->at, head, sizeof(*head)))
+	if (reader->end - reader->at < sizeof(*head) || !read_at(reader->fd, reader->at, head, sizeof(*head)))
 		return false;
 	if (head->magic != STREAM_BLOCK_MAGIC || head->raw_bytes > STREAM_BLOCK_MAX_BYTES ||
 	    head->stored_bytes > ZSTD_compressBound(STREAM_BLOCK_MAX_BYTES) ||
@@ -86,7 +68,7 @@ static bool unpack(const struct reader *reader, struct block *block)
 
 	make_room(&block->stored, &block->stored_room, head->stored_bytes);
 	make_room(&block->raw, &block->raw_room, head->raw_bytes ? head->raw_bytes : 1);
-	if (!read_at(reader, block->at + sizeof(*head), block->stored, head->stored_bytes))
+	if (!read_at(reader->fd, block->at + sizeof(*head), block->stored, head->stored_bytes))
 		return false;
 	n = ZSTD_decompress(block->raw, head->raw_bytes, block->stored, head->stored_bytes);
 	return !ZSTD_isError(n) && n == head->raw_bytes;
@@ -265,7 +247,7 @@ static int check_header(struct reader *reader)
 {
 	struct stream_header header;
 
-	if (reader->end < sizeof(header) || !read_at(reader, 0, &header, sizeof(header))) {
+	if (reader->end < sizeof(header) || !read_at(reader->fd, 0, &header, sizeof(header))) {
 		complain(reader->path, "it is cut off in its header");
 		return -EPROTO;
 	}
