@@ -9,9 +9,8 @@
 
 #include <covbuf/atomic.h>
 
-#include "points.h"
+#include "counts.h"
 
-#define LINE_WORDS 8 /* of 64 bytes: a page of counters is mostly lines that are as they were */
 #define FIRST_ENTRIES 256
 
 static void *grow(void *entries, uint64_t *max, size_t entry_bytes)
@@ -28,7 +27,7 @@ static bool room_for_counters(struct covb_profile_part *part)
 {
 	void *p;
 
-	if (part->is.nr_counters + LINE_WORDS <= part->max_counters)
+	if (part->is.nr_counters + COVB_LINE_WORDS <= part->max_counters)
 		return true;
 	p = grow(part->counters, &part->max_counters, sizeof(*part->counters));
 	if (p)
@@ -50,23 +49,13 @@ static bool room_for_bits(struct covb_profile_part *part)
 
 /* ---- counters -------------------------------------------------------------------------------- */
 
-/* Two loads of a counter that changes in between may disagree: this one only decides whether to look. */
-static bool is_same_line(const uint64_t *now, const uint64_t *old)
+static void take_counter(struct covb_profile_part *part, uint64_t i, uint64_t now, struct covb_profile_counts *old)
 {
-	uint64_t any = 0;
-
-	for (int i = 0; i < LINE_WORDS; i++)
-		any |= covb_load(&now[i]) ^ old[i];
-	return !any;
-}
-
-static void take_counter(struct covb_profile_part *part, uint64_t i, uint64_t now, uint64_t *old)
-{
-	uint64_t count = now - *old;
+	uint64_t count = now - covb_profile_count(old, i);
 
 	if (!count)
 		return;
-	*old = now;
+	covb_profile_count_set(old, i, now);
 	/* set back: what a thread stores of an update is 1 at least */
 	if (!now)
 		return;
@@ -78,29 +67,31 @@ static void take_counter(struct covb_profile_part *part, uint64_t i, uint64_t no
 	part->counters[part->is.nr_counters++] = (struct covbuf_profile_counter){ i, count };
 }
 
-int covb_profile_take_counters(struct covb_profile_part *part, const uint64_t *now, uint64_t *old)
+/* A page of counters is mostly lines that are as they were. */
+int covb_profile_take_counters(struct covb_profile_part *part, const uint64_t *now, struct covb_profile_counts *old)
 {
-	uint64_t nr = part->is.counters_bytes / sizeof(*now);
+	uint64_t words[COVB_LINE_WORDS];
 
-	for (uint64_t i = 0; i < nr; i += LINE_WORDS) {
-		uint64_t end = i + LINE_WORDS;
+	for (uint64_t i = 0; i < old->nr; i += COVB_LINE_WORDS) {
+		uint64_t nr = old->nr - i;
 
-		if (end > nr)
-			end = nr;
-		else if (is_same_line(&now[i], &old[i]))
-			continue;
+		if (nr >= COVB_LINE_WORDS) {
+			const struct covb_line line = covb_line_load(&now[i]);
+
+			if (covb_profile_is_line(&old->narrow[i], &line))
+				continue;
+			covb_line_store(words, &line);
+			nr = COVB_LINE_WORDS;
+		} else {
+			for (uint64_t k = 0; k < nr; k++)
+				words[k] = covb_load(&now[i + k]);
+		}
 		if (!room_for_counters(part))
 			return -ENOMEM;
-		for (uint64_t k = i; k < end; k++)
-			take_counter(part, k, covb_load(&now[k]), &old[k]);
+		for (uint64_t k = 0; k < nr; k++)
+			take_counter(part, i + k, words[k], old);
 	}
 	return 0;
-}
-
-void covb_profile_copy(uint64_t *to, const uint64_t *from, uint64_t nr_words)
-{
-	for (uint64_t i = 0; i < nr_words; i++)
-		to[i] = covb_load(&from[i]);
 }
 
 /* ---- bitmaps --------------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Between the parts of <covbuf/profile.h>: which images there are (images.c), what they have gained since a
- * baseline (part.c), baselines and differences (profile.c), and their files (save.c).
+ * Between the parts of <covbuf/profile.h>: which images there are (images.c), their counters as they were (counts.h),
+ * what they have gained since (part.c), baselines and differences (profile.c), and their files (save.c).
  */
 #ifndef COVB_LLVMPROF_POINTS_H
 #define COVB_LLVMPROF_POINTS_H
@@ -23,6 +23,15 @@ struct covb_profile_about {
 	char *directory;	/* of its files; NULL: none */
 	uint64_t *kept;		/* the bitmaps of its bN file, mapped; NULL: none yet */
 	uint64_t kept_bytes;
+};
+
+/*
+ * Counters as they were. Almost all of them have 31 bits, and reading half as much is what makes differences fast.
+ */
+struct covb_profile_counts {
+	int32_t *narrow;	/* -1: it is in wide */
+	uint64_t *wide;		/* takes room where it is written */
+	uint64_t nr;
 };
 
 /* A part of a difference. */
@@ -55,12 +64,16 @@ int covb_profile_images(covb_profile_image_fn fn, void *arg);
 struct covb_profile_about *covb_profile_about(const struct covbuf_profile_image *image);
 void covb_profile_forget_all(void);
 
+/* counts.c. All are 0 at first. Errors: -ENOMEM. */
+int covb_profile_counts_init(struct covb_profile_counts *counts, uint64_t nr);
+void covb_profile_counts_fini(struct covb_profile_counts *counts);
+void covb_profile_counts_copy(struct covb_profile_counts *counts, const uint64_t *from);
+
 /* part.c: 0, or -ENOMEM, and then what it took so far is in the part, and old says so. */
-int covb_profile_take_counters(struct covb_profile_part *part, const uint64_t *now, uint64_t *old);
+int covb_profile_take_counters(struct covb_profile_part *part, const uint64_t *now, struct covb_profile_counts *old);
 /* clear: the bits go to kept, if there is one, and are then cleared in the image. */
 int covb_profile_take_bits(struct covb_profile_part *part, unsigned char *now, uint64_t *old, uint64_t *kept,
 			   bool clear);
-void covb_profile_copy(uint64_t *to, const uint64_t *from, uint64_t nr_words);
 void covb_profile_copy_bits(uint64_t *to, const unsigned char *from, uint64_t nr_bytes);
 bool covb_profile_part_is_empty(const struct covb_profile_part *part);
 void covb_profile_part_destroy(struct covb_profile_part *part);

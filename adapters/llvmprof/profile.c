@@ -24,7 +24,8 @@ struct entry {
 	uint64_t mark;			/* of the load; another one may be at the same address later */
 	struct covb_profile_about *about;
 	bool is_open;			/* seen by this difference */
-	uint64_t *counters, *bitmaps;	/* as they were */
+	struct covb_profile_counts counters; /* as they were, and so are these: */
+	uint64_t *bitmaps;
 };
 
 struct covbuf_profile_base {
@@ -60,7 +61,7 @@ static void free_entry(struct entry *entry)
 {
 	if (!entry)
 		return;
-	free(entry->counters);
+	covb_profile_counts_fini(&entry->counters);
 	free(entry->bitmaps);
 	free(entry);
 }
@@ -93,9 +94,9 @@ static struct entry *make_entry(struct covbuf_profile_image *image)
 	entry->image = image;
 	entry->mark = image->mark;
 	entry->about = covb_profile_about(image);
-	entry->counters = calloc(1, image->counters_bytes + 1);
 	entry->bitmaps = calloc(1, image->bitmaps_bytes + sizeof(uint64_t)); /* the last word may be part of one */
-	if (entry->about && entry->counters && entry->bitmaps)
+	if (entry->about && entry->bitmaps &&
+	    !covb_profile_counts_init(&entry->counters, image->counters_bytes / sizeof(uint64_t)))
 		return entry;
 	free_entry(entry);
 	return NULL;
@@ -184,7 +185,7 @@ static int take(struct covbuf_profile_base *base, struct entry *entry, bool clea
 	if (clear)
 		err = keep_bits(entry, why);
 	if (!err) {
-		err = covb_profile_take_counters(part, entry->image->counters, entry->counters);
+		err = covb_profile_take_counters(part, entry->image->counters, &entry->counters);
 		err_bits = covb_profile_take_bits(part, entry->image->bitmaps, entry->bitmaps,
 						  entry->image->mapped ? entry->about->kept : NULL, clear);
 	}
@@ -198,7 +199,7 @@ static int begin_here(struct entry *entry, bool clear, struct covbuf_message *wh
 	struct covb_profile_part *part;
 	int err;
 
-	covb_profile_copy(entry->counters, entry->image->counters, entry->image->counters_bytes / sizeof(uint64_t));
+	covb_profile_counts_copy(&entry->counters, entry->image->counters);
 	covb_profile_copy_bits(entry->bitmaps, entry->image->bitmaps, entry->image->bitmaps_bytes);
 	if (!clear)
 		return 0;

@@ -79,7 +79,8 @@ struct covbuf_profile_difference;
 /**
  * covbuf_profile_baseline() - from here on
  * @flags: COVBUF_PROFILE_CLEAR_BITMAPS, COVBUF_PROFILE_FROM_ZERO, or 0
- * @out: until covbuf_profile_baseline_destroy(); as much memory as all counters and bitmaps
+ * @out: until covbuf_profile_baseline_destroy(); half as much memory as all counters, three times that for pages of
+ *	them in which one has more than 31 bits; and as much as all bitmaps
  * @why: NULL, or gets what is wrong, and what to do
  *
  * Copies all counters and bitmaps.

@@ -32,18 +32,30 @@ static struct covb_profile_part *make_part(uint64_t counters_bytes, uint64_t bit
 
 /* ---- counters -------------------------------------------------------------------------------- */
 
+/* Like those of the image. */
+static struct covb_profile_counts make_counts(const uint64_t *now, uint64_t nr)
+{
+	struct covb_profile_counts counts;
+
+	cr_assert_eq(covb_profile_counts_init(&counts, nr), 0);
+	covb_profile_counts_copy(&counts, now);
+	return counts;
+}
+
 Test(profile_part, has_each_counter_that_changed_and_no_other)
 {
 	/* not whole lines: an image that has no pages of its own */
-	uint64_t now[21] = { 0 }, old[21] = { 0 };
+	uint64_t now[21] = { 0 };
 	struct covb_profile_part *part = make_part(sizeof(now), 0);
+	struct covb_profile_counts old;
 
 	for (int i = 0; i < 21; i++)
-		now[i] = old[i] = 1000;
+		now[i] = 1000;
+	old = make_counts(now, 21);
 	now[0] += 7;
 	now[9] += 1;
 	now[20] += 5;
-	cr_assert_eq(covb_profile_take_counters(part, now, old), 0);
+	cr_assert_eq(covb_profile_take_counters(part, now, &old), 0);
 	cr_assert_eq(part->is.nr_counters, 3);
 	cr_expect_eq(part->is.counters[0].index, 0);
 	cr_expect_eq(part->is.counters[0].count, 7);
@@ -51,25 +63,61 @@ Test(profile_part, has_each_counter_that_changed_and_no_other)
 	cr_expect_eq(part->is.counters[1].count, 1);
 	cr_expect_eq(part->is.counters[2].index, 20);
 	cr_expect_eq(part->is.counters[2].count, 5);
-	cr_expect_arr_eq(now, old, sizeof(now));
 	covb_profile_part_destroy(part);
 
 	part = make_part(sizeof(now), 0);
-	cr_assert_eq(covb_profile_take_counters(part, now, old), 0);
+	cr_assert_eq(covb_profile_take_counters(part, now, &old), 0);
 	cr_expect(covb_profile_part_is_empty(part));
 	covb_profile_part_destroy(part);
+	covb_profile_counts_fini(&old);
+}
+
+/* From each of these to each other, in each place of whole lines and of a part of one. */
+Test(profile_part, counters_of_any_size_are_exact)
+{
+	static const uint64_t sizes[] = { 0, 1, INT32_MAX, INT32_MAX + 1ull, UINT32_MAX, UINT32_MAX + 1ull,
+					  UINT32_MAX + 2ull, 1ull << 33, INT64_MAX };
+	enum { NR_SIZES = sizeof(sizes) / sizeof(sizes[0]), NR = 2 * 16 + 3 };
+
+	for (int from = 0; from < NR_SIZES; from++) {
+		for (int to = from + 1; to < NR_SIZES; to++) {
+			struct covb_profile_part *part = make_part(NR * sizeof(uint64_t), 0);
+			uint64_t now[NR];
+			struct covb_profile_counts old;
+
+			for (uint64_t i = 0; i < NR; i++)
+				now[i] = sizes[from];
+			old = make_counts(now, NR);
+			for (uint64_t i = 0; i < NR; i++) {
+				now[i] = sizes[to];
+				cr_assert_eq(covb_profile_take_counters(part, now, &old), 0);
+				cr_assert_eq(part->is.nr_counters, i + 1);
+				cr_assert_eq(part->is.counters[i].index, i);
+				cr_assert_eq(part->is.counters[i].count, sizes[to] - sizes[from]);
+			}
+			now[0] = now[NR - 1] = sizes[from]; /* backwards, or set back */
+			cr_assert_eq(covb_profile_take_counters(part, now, &old), 0);
+			cr_assert_eq(part->is.nr_counters, from ? NR + 2u : NR + 0u);
+			now[0]++;
+			cr_assert_eq(covb_profile_take_counters(part, now, &old), 0);
+			cr_assert_eq(part->is.counters[part->is.nr_counters - 1].index, 0);
+			cr_assert_eq(part->is.counters[part->is.nr_counters - 1].count, 1);
+			covb_profile_part_destroy(part);
+			covb_profile_counts_fini(&old);
+		}
+	}
 }
 
 Test(profile_part, grows_with_what_has_changed)
 {
-	static uint64_t now[100000], old[100000];
+	static uint64_t now[100000], old_bits[100000];
 	struct covb_profile_part *part = make_part(sizeof(now), sizeof(now));
+	struct covb_profile_counts old = make_counts(now, 100000);
 
 	for (uint64_t i = 0; i < 100000; i++)
 		now[i] = i + 1;
-	cr_assert_eq(covb_profile_take_counters(part, now, old), 0);
-	memset(old, 0, sizeof(old));
-	cr_assert_eq(covb_profile_take_bits(part, (unsigned char *)now, old, NULL, false), 0);
+	cr_assert_eq(covb_profile_take_counters(part, now, &old), 0);
+	cr_assert_eq(covb_profile_take_bits(part, (unsigned char *)now, old_bits, NULL, false), 0);
 	cr_assert_eq(part->is.nr_counters, 100000);
 	cr_assert_eq(part->is.nr_bits, 100000);
 	for (uint64_t i = 0; i < 100000; i++) {
@@ -77,28 +125,32 @@ Test(profile_part, grows_with_what_has_changed)
 		cr_assert(part->is.bits[i].index == i && part->is.bits[i].bits == i + 1);
 	}
 	covb_profile_part_destroy(part);
+	covb_profile_counts_fini(&old);
 }
 
 Test(profile_part, a_counter_that_ran_backwards_was_used_once)
 {
-	uint64_t now[8] = { 3 }, old[8] = { 200 };
+	uint64_t now[8] = { 200 };
 	struct covb_profile_part *part = make_part(sizeof(now), 0);
+	struct covb_profile_counts old = make_counts(now, 8);
 
-	cr_assert_eq(covb_profile_take_counters(part, now, old), 0);
+	now[0] = 3;
+	cr_assert_eq(covb_profile_take_counters(part, now, &old), 0);
 	cr_assert_eq(part->is.nr_counters, 1);
 	cr_expect_eq(part->is.counters[0].count, 1);
 	cr_expect_eq(part->is.nr_backwards, 1);
 	now[0] += 4;
-	cr_assert_eq(covb_profile_take_counters(part, now, old), 0);
+	cr_assert_eq(covb_profile_take_counters(part, now, &old), 0);
 	cr_expect_eq(part->is.counters[1].count, 4);
 	now[0] = 0; /* set back by the program */
-	cr_assert_eq(covb_profile_take_counters(part, now, old), 0);
+	cr_assert_eq(covb_profile_take_counters(part, now, &old), 0);
 	now[0] = 5;
-	cr_assert_eq(covb_profile_take_counters(part, now, old), 0);
+	cr_assert_eq(covb_profile_take_counters(part, now, &old), 0);
 	cr_assert_eq(part->is.nr_counters, 3);
 	cr_expect_eq(part->is.counters[2].count, 5);
 	cr_expect_eq(part->is.nr_backwards, 1);
 	covb_profile_part_destroy(part);
+	covb_profile_counts_fini(&old);
 }
 
 struct counting {
@@ -119,7 +171,8 @@ static void *count(void *arg)
 Test(profile_part, differences_beside_threads_add_up_to_the_counters)
 {
 	static struct counting counting;
-	static uint64_t old[NR_WORDS], sum[NR_WORDS];
+	static uint64_t sum[NR_WORDS];
+	struct covb_profile_counts old = make_counts(counting.counters, NR_WORDS);
 	struct covb_profile_part *part;
 	pthread_t threads[2];
 
@@ -132,15 +185,17 @@ Test(profile_part, differences_beside_threads_add_up_to_the_counters)
 				pthread_join(threads[i], NULL);
 		}
 		part = make_part(sizeof(counting.counters), 0);
-		cr_assert_eq(covb_profile_take_counters(part, counting.counters, old), 0);
+		cr_assert_eq(covb_profile_take_counters(part, counting.counters, &old), 0);
 		for (uint64_t i = 0; i < part->is.nr_counters; i++)
 			sum[part->is.counters[i].index] += part->is.counters[i].count;
 		covb_profile_part_destroy(part);
 	}
 	cr_expect_arr_eq(sum, counting.counters, sizeof(sum));
+	covb_profile_counts_fini(&old);
 }
 
-static uint64_t counted[8], *old_page;
+static uint64_t counted[8];
+static int32_t *old_page;
 
 /* Stands for a thread, at the moment when the baseline moves on. */
 static void count_another(int signal)
@@ -153,13 +208,15 @@ static void count_another(int signal)
 Test(profile_part, a_count_made_while_the_baseline_moves_on_is_in_the_next)
 {
 	struct covb_profile_part *part = make_part(sizeof(counted), 0);
+	struct covb_profile_counts old = { .nr = 8 };
 
 	old_page = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	cr_assert_neq(old_page, MAP_FAILED);
+	old.narrow = old_page;
 	signal(SIGSEGV, count_another);
 	counted[0] = 7;
-	cr_assert_eq(covb_profile_take_counters(part, counted, old_page), 0);
-	cr_assert_eq(covb_profile_take_counters(part, counted, old_page), 0);
+	cr_assert_eq(covb_profile_take_counters(part, counted, &old), 0);
+	cr_assert_eq(covb_profile_take_counters(part, counted, &old), 0);
 	cr_assert_eq(part->is.nr_counters, 2);
 	cr_expect_eq(part->is.counters[0].count, 7);
 	cr_expect_eq(part->is.counters[1].count, 1);
