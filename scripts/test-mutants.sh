@@ -18,8 +18,8 @@ survivors=()
 
 copy_tree() {
 	mkdir -p "$tree/tests"
-	for part in CMakeLists.txt cmake include libcovbuf shm scripts adapters/sancov adapters/llvmprof tests/CMakeLists.txt tests/unit tests/stress \
-		tests/step tests/death; do
+	for part in CMakeLists.txt cmake include libcovbuf shm scripts adapters/sancov adapters/llvmprof tests/CMakeLists.txt \
+		tests/unit tests/stress tests/step tests/death tests/per_test; do
 		rm -rf "${tree:?}/$part"
 		mkdir -p "$(dirname "$tree/$part")"
 		cp -R "$top/$part" "$tree/$part"
@@ -29,23 +29,26 @@ copy_tree() {
 build_tree() {
 	# shellcheck disable=SC2086
 	ninja -C "$build" -j"$jobs" stress_engine step_inside kill_storm death_engine death_consumer death_follower death_maker \
-		death_inject covb_llvmprof_runtimes $units $shown_units >"$work/log" 2>&1
+		death_inject covb_llvmprof_runtimes covbuf_static $units $shown_units >"$work/log" 2>&1
 }
 
 # A patch may say what shows it, in a line "PROGRAM: OPTION|ARGUMENT|...": step_inside, one of death_*, or of unit/test_*;
-# or in a line "llvmprof: TEST", one of tests/llvmprof.
-shown_by() { sed -nE '/^--- /q; /^(step_inside|llvmprof|death_[a-z]+|test_[a-z_]+): /p' "$1"; }
+# or in a line "llvmprof: TEST", one of tests/llvmprof; or "per_test: NAME", of tests/per_test/points.c.
+shown_by() { sed -nE '/^--- /q; /^(step_inside|llvmprof|per_test|death_[a-z]+|test_[a-z_]+): /p' "$1"; }
 
 # With a clang that the runtime was built for.
-run_llvmprof() { # TEST
-	local object major status
+run_llvmprof() { # llvmprof|per_test TEST
+	local object major clang status
 	for object in "$build"/adapters/llvmprof/*/runtime.o; do
 		major=$(basename "$(dirname "$object")")
 		[ "$major" != 19 ] || break
 	done
-	COVBUF_BUILD=$build COVBUF_SOURCE=$tree \
-		COVBUF_CLANGS="$major=$(command -v "clang-$major" || echo "/usr/lib/llvm-$major/bin/clang")" \
-		timeout 300 "$top/tests/llvmprof/$1.sh" "$major" >"$work/out" 2>&1
+	clang=$(command -v "clang-$major" || echo "/usr/lib/llvm-$major/bin/clang")
+	case $1 in
+	llvmprof) set -- "$top/tests/llvmprof/$2.sh" "$major" ;;
+	per_test) set -- "$top/tests/per_test/run.sh" "$clang" "$major" "$2" ;;
+	esac
+	COVBUF_BUILD=$build COVBUF_SOURCE=$tree COVBUF_CLANGS="$major=$clang" timeout 300 "$@" >"$work/out" 2>&1
 	status=$?
 	[ $status -eq 0 ] || [ $status -eq 77 ]
 }
@@ -54,11 +57,13 @@ run_shown() { # PROGRAM: OPTION|ARGUMENT|...: prints the test if it failed
 	local program=${1%%: *} folder=${1%%_*} options
 	[ "$folder" != test ] || folder=unit
 	mapfile -t options < <(tr '|' '\n' <<<"${1#*: }")
-	if [ "$program" = llvmprof ]; then
-		run_llvmprof "${options[0]}" && return 1
-		echo "llvmprof.${options[0]}"
+	case $program in
+	llvmprof | per_test)
+		run_llvmprof "$program" "${options[0]}" && return 1
+		echo "$program ${options[0]}"
 		return
-	fi
+		;;
+	esac
 	timeout 300 "$build/tests/$folder/$program" "${options[@]}" >"$work/out" 2>&1
 	case $? in 0 | 77) return 1 ;; esac
 	echo "$program ${options[*]}"

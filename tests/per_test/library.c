@@ -9,3 +9,9 @@ void library_loop(int nr)
 	for (int i = 0; i < nr; i++)
 		sink = i;
 }
+
+/* Counts once before the runtime knows the image. */
+__attribute__((constructor(101))) static void construct(void)
+{
+	sink = 0;
+}

@@ -3,7 +3,7 @@
 # Differences between points in a program: as points.c checks them against the counters, with and without a profile
 # directory, in a program with libcovbuf.a, with libcovbuf.so, and a static one; then what `covbuf profraw --label`
 # and llvm-cov make of the files that were saved, after the program was killed.
-# Usage: run.sh CLANG MAJOR-VERSION
+# Usage: run.sh CLANG MAJOR-VERSION [NAME]; NAME: only this one of points.c, with libcovbuf.a
 set -eu
 clang=$1
 version=$2
@@ -17,28 +17,33 @@ fail() { echo "not ok: $*"; exit 1; }
 
 coverage=(-O1 -fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc)
 adapter=$("$COVBUF_SOURCE/scripts/link-flags.sh" --profile "$clang" "$COVBUF_BUILD")
-read -ra engine <<< "$COVBUF_LINK"
+engine=("$COVBUF_BUILD/libcovbuf/libcovbuf.a" -lurcu -lpthread -lm -ldl "-Wl,--wrap=pthread_create,--wrap=_Fork"
+	"-Wl,--export-dynamic-symbol=covbuf_*,--export-dynamic-symbol=posix_fallocate,--export-dynamic-symbol=secure_getenv")
 "$clang" -O1 -Wall -Wextra -Werror -I"$COVBUF_SOURCE/include" -c "$source/points.c" -o points.o
 "$clang" "${coverage[@]}" -c "$source/subject.c" -o subject.o
 "$clang" "${coverage[@]}" -fprofile-update=atomic -c "$source/subject.c" -o subject_atomic.o
 "$clang" "${coverage[@]}" -fPIC -shared "$source/library.c" "$adapter" -o library.so
 "$clang" points.o subject.o "$adapter" "${engine[@]}" -o points
-"$clang" points.o subject_atomic.o "$adapter" "${engine[@]}" -o points_atomic
-"$clang" points.o subject.o "$adapter" -L"$COVBUF_BUILD/libcovbuf" -lcovbuf -Wl,-rpath,"$COVBUF_BUILD/libcovbuf" -o points_so
-"$clang" -static points.o subject.o "$adapter" "${engine[@]}" -o points_static 2> log || { cat log; exit 1; }
-"$clang" points.o subject.o "$COVBUF_BUILD/adapters/llvmprof/$version/runtime.o" "${engine[@]}" -o points_bare
 
 nr_dirs=0
 run() { # PROGRAM NAME: without and with a profile directory
 	timeout 60 "./$1" "$2" || fail "$1 $2"
 	COVBUF_PROFILE=run$((++nr_dirs)) timeout 60 "./$1" "$2" || fail "COVBUF_PROFILE=... $1 $2"
 }
-for name in add_up have_what_was_covered know_images_that_come_and_go \
-	know_images_that_come_and_go_meanwhile belong_to_their_process bear_threads refuse_what_is_wrong; do
+[ -z "${3:-}" ] || { run points "$3"; exit; }
+
+"$clang" points.o subject_atomic.o "$adapter" "${engine[@]}" -o points_atomic
+"$clang" points.o subject.o "$adapter" -L"$COVBUF_BUILD/libcovbuf" -lcovbuf -Wl,-rpath,"$COVBUF_BUILD/libcovbuf" -o points_so
+"$clang" -static points.o subject.o "$adapter" "${engine[@]}" -o points_static 2> log || { cat log; exit 1; }
+"$clang" points.o subject.o "$COVBUF_BUILD/adapters/llvmprof/$version/runtime.o" "${engine[@]}" -o points_bare
+
+for name in add_up have_what_was_covered know_images_that_come_and_go know_images_that_come_and_go_meanwhile \
+	know_images_that_are_being_opened belong_to_their_process bear_threads refuse_what_is_wrong; do
 	run points "$name"
 done
 run points_atomic bear_threads_exactly
 run points_so know_images_that_come_and_go
+run points_so know_images_that_are_being_opened
 run points_so add_up
 run points_static add_up
 run points_static have_what_was_covered
