@@ -18,7 +18,8 @@
 #
 #	COVBUF_PROFILE_BUILD=n		builds the module without any of this
 #	COVBUF_PROFILE_UPDATE=plain	counters are not updated atomically: faster; what CPUs, or a task and its
-#					interrupts, count at once gets lost. Otherwise: atomic
+#					interrupts, count at once gets lost. Otherwise: atomic. Plain ones of a loop
+#					are in memory, too, not in registers: by -mllvm -disable-licm-promotion
 #	COVBUF_CLANG=CLANG		which clang, where the kernel's own compiler is gcc; otherwise the newest
 #
 # It goes together with instrument.mk, in any order.
@@ -57,6 +58,7 @@ CONFIG_GCOV_KERNEL := y
 GCOV_PROFILE ?= y
 CFLAGS_GCOV := -fprofile-instr-generate -fcoverage-mapping \
 	-fprofile-update=$(if $(filter plain,$(COVBUF_PROFILE_UPDATE)),single,atomic)
+CFLAGS_GCOV += $(if $(filter plain,$(COVBUF_PROFILE_UPDATE)),-mllvm -disable-licm-promotion)
 CFLAGS_GCOV += $(if $(call cc-option,-fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc),-fcoverage-mcdc)
 
 covbuf-runtime-flags := -DCOVB_RAW_INC='"$(covbuf-format)"' \

@@ -54,7 +54,20 @@ printf '\2' | dd of="$out/image/prof_other.ko" bs=1 seek=$((at + 8)) conv=notrun
 format=$(clang-19 -print-resource-dir)/include/profile/InstrProfData.inc
 "$GUEST_CC" -std=gnu11 -O2 -Wall -Wextra -Werror -static -I"$top" -DCOVB_RAW_INC="\"$format\"" -o "$out/image/peek" "$here/peek.c"
 
-logic=$(dirname "$left_out")
-clang-19 -O2 -fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc -I"$logic" -o "$out/program" \
-	"$here/program.c" "$logic/logic.c" "$logic/more.c"
-LLVM_PROFILE_FILE=$out/program.profraw "$out/program"
+# The logic as a program, by the clang that built a module of it: what it counts under compiler-rt.
+program() { # MODULE CLANG PROGRAM
+	local logic
+	logic=$(dirname "$(find "$out/$1/tree" -name left_out.o)")
+	"$2" -O2 -fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc -I"$logic" -o "$out/$3" \
+		"$here/program.c" "$logic/logic.c" "$logic/more.c"
+	LLVM_PROFILE_FILE=$out/$3.profraw "$out/$3"
+}
+program module clang-19 program
+
+# By a newer clang too.
+if [ "$kernel" = 6.12 ] && command -v clang-22 llvm-profdata-22 llvm-cov-22 > "$out/newer.log"; then
+	KBUILD_EXTRA_SYMBOLS='' build newer "$here/module" COVBUF_CLANG=clang-22
+	mkdir "$out/image/newer"
+	cp "$out/newer/prof.ko" "$out/image/newer"
+	program newer clang-22 program-newer
+fi

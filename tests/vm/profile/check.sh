@@ -5,40 +5,45 @@ set -eu
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$COVBUF_VM/lib.sh"
 out=$2 report=$3
-logic=$(dirname "$(find "$out/module/tree" -path '*/profile/module/logic.c')")
 grep -q '^#file both' "$report" || exit 0 # the guest's own results say why
-sources=("$logic/logic.c" "$logic/more.c" "$logic/clamped.h")
 
-for part in report show lcov; do
-	case $part in
-	report) tool=(report --show-mcdc-summary) ;;
-	show) tool=(show --show-branches=count --show-mcdc) ;;
-	lcov) tool=(export -format=lcov) ;;
-	esac
-	for from in program module; do
-		image=$out/program
-		[ $from = program ] || image=$out/module/prof.ko
-		[ -e "$out/$from.profraw" ] || received whole "$report" > "$out/$from.profraw"
-		if ! llvm-profdata-19 merge -o "$out/$from.profdata" "$out/$from.profraw" > "$out/$from.log" 2>&1 ||
-			! llvm-cov-19 "${tool[@]}" "$image" -instr-profile="$out/$from.profdata" "${sources[@]}" \
-				> "$out/$from.$part" 2>> "$out/$from.log"; then
-			echo "not ok $part/$from: $(tail -1 "$out/$from.log")"
-			exit
+# What LLVM says of a file: $out/NAME.report, .show, .lcov.
+figures() { # VERSION NAME IMAGE SOURCE...
+	local version=$1 name=$2
+	shift 2
+	llvm-profdata-"$version" merge -o "$out/$name.profdata" "$out/$name.profraw" &&
+		llvm-cov-"$version" report --show-mcdc-summary "$1" -instr-profile="$out/$name.profdata" "${@:2}" > "$out/$name.report" &&
+		llvm-cov-"$version" show --show-branches=count --show-mcdc "$1" -instr-profile="$out/$name.profdata" "${@:2}" > "$out/$name.show" &&
+		llvm-cov-"$version" export -format=lcov "$1" -instr-profile="$out/$name.profdata" "${@:2}" > "$out/$name.lcov"
+}
+
+# A module's file and its folder have one name, MODULE, beside PROGRAM of the same logic.
+compare() { # PREFIX VERSION MODULE PROGRAM
+	local logic part sources
+	logic=$(dirname "$(find "$out/$3/tree" -path '*/profile/module/logic.c')")
+	sources=("$logic/logic.c" "$logic/more.c" "$logic/clamped.h")
+	received "$3" "$report" > "$out/$3.profraw"
+	if ! { figures "$2" "$4" "$out/$4" "${sources[@]}" && figures "$2" "$3" "$out/$3/prof.ko" "${sources[@]}"; } > "$out/$3.log" 2>&1; then
+		echo "not ok $1figures: $(tail -1 "$out/$3.log")"
+		return
+	fi
+	for part in report show lcov; do
+		if [ -s "$out/$4.$part" ] && cmp -s "$out/$4.$part" "$out/$3.$part"; then
+			echo "ok $1$part/equal"
+		else
+			diff "$out/$4.$part" "$out/$3.$part" | head -20
+			echo "not ok $1$part/equal: $out/$4.$part and $out/$3.$part are not"
 		fi
 	done
-	if [ -s "$out/program.$part" ] && cmp -s "$out/program.$part" "$out/module.$part"; then
-		echo "ok $part/equal"
+	# Some of all of it, so that it is no comparison of nothing.
+	if grep -q '^TOTAL .* 100.00%' "$out/$3.report" || ! grep -q 'C2-Pair: covered' "$out/$3.show"; then
+		echo "not ok $1figures: they are not what the logic was written for"
 	else
-		diff "$out/program.$part" "$out/module.$part" | head -20
-		echo "not ok $part/equal: $out/program.$part and $out/module.$part are not"
+		echo "ok $1figures"
 	fi
-done
-# Some of all of it, so that it is no comparison of nothing.
-if grep -q '^TOTAL .* 100.00%' "$out/module.report" || ! grep -q 'C2-Pair: covered' "$out/module.show"; then
-	echo "not ok figures: they are not what the logic was written for"
-else
-	echo "ok figures"
-fi
+}
+compare '' 19 module program
+[ ! -e "$out/newer" ] || compare newer/ 22 newer program-newer
 
 for name in one both; do
 	received $name "$report" > "$out/$name.profraw"

@@ -39,7 +39,7 @@ exec 9<&-
 expect opened_is_whole ./peek bits /tmp/open
 expect kept cp $profile/prof/profraw /tmp/whole
 expect exit_is_in_what_is_kept [ "$(cmp -l /tmp/open /tmp/whole | wc -l)" -gt 0 ]
-send whole /tmp/whole
+send module /tmp/whole
 
 # Loaded again it counts on, with covbuf.ko there first; a failing init counts too.
 refuse init_fails 'Invalid argument' insmod prof.ko init=-22
@@ -93,6 +93,21 @@ expect both/reset_counters sh -c "echo counters > $profile/prof_both/reset"
 expect both/leaves_bits bits $profile/prof_both/profraw -gt 0
 expect both/reset_quiet sh -c "echo quiet > $profile/prof_both/reset"
 expect both/clears_bits bits $profile/prof_both/profraw -eq 0
+# Its loop's counters are in memory while it runs, though their updates are not atomic.
+passes() { ./peek counters $profile/prof_both/profraw "$(id both_spin)" | cut -d' ' -f 2; }
+rise() { # FROM: within 5 s
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		[ "$(passes)" -le "$1" ] || return 0
+		sleep 0.5
+	done
+	passes
+	return 1
+}
+echo 1 > /sys/module/prof_both/parameters/spin &
+expect both/loop_is_seen rise 0
+expect both/loop_goes_on rise "$(passes)"
+echo 1 > /sys/module/prof_both/parameters/stop
+wait $!
 expect both/unloads rmmod prof_both
 expect one/unloads rmmod prof_one
 
@@ -127,6 +142,18 @@ expect goes_altogether [ ! -e $profile/prof ]
 cat <&9 >> /tmp/open
 exec 9<&-
 expect opened_outlives_it ./peek bits /tmp/open
+
+# Built by a newer clang.
+if [ -e newer ]; then
+	echo 4096 > /sys/module/covbuf/parameters/profile_keep_kb
+	expect newer/loads insmod newer/prof.ko
+	expect newer/run run
+	expect newer/run_again run
+	expect newer/unloads rmmod prof
+	send newer $profile/prof/profraw
+elif [ "$KERNEL" = 6.12 ]; then
+	skip newer "there is no clang-22, or its llvm-profdata or llvm-cov"
+fi
 
 # Coming and going under readers and resets, kept and not.
 come_and_go() {

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* A module that is traced and counted. Writing x to /sys/module/prof_both/parameters/run decides something. */
+/*
+ * A module that is traced and counted. Writing x to /sys/module/prof_both/parameters/run decides something; writing to
+ * spin goes through a loop, until 1 is written to stop or for 8 s.
+ */
+#include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
+
+unsigned long both_spin(unsigned long end);
 
 static int sink;
 
@@ -20,6 +26,30 @@ static int run_set(const char *value, const struct kernel_param *parameter)
 }
 static const struct kernel_param_ops run_ops = { .set = run_set };
 module_param_cb(run, &run_ops, NULL, 0200);
+
+static bool stop;
+module_param(stop, bool, 0600);
+
+/* Nothing but what clang counts is stored to in the loop, which calls nothing: its counters could be in registers. */
+noinline unsigned long both_spin(unsigned long end)
+{
+	unsigned long n = 0;
+
+	while (!READ_ONCE(stop)) {
+		if ((long)(end - jiffies) < 0)
+			break;
+		n++;
+	}
+	return n;
+}
+
+static int spin_set(const char *value, const struct kernel_param *parameter)
+{
+	WRITE_ONCE(sink, both_spin(jiffies + 8 * HZ));
+	return 0;
+}
+static const struct kernel_param_ops spin_ops = { .set = spin_set };
+module_param_cb(spin, &spin_ops, NULL, 0200);
 
 static int __init both_init(void)
 {
