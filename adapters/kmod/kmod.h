@@ -59,7 +59,7 @@ extern struct covb_text covb_texts[COVB_MODULES_MAX + 1];
 int covb_modules_init(struct dentry *dir);
 void covb_modules_fini(void);
 
-/* profile.c */
+/* profile.c: see profile.h */
 int covb_profiles_init(struct dentry *dir);
 void covb_profiles_fini(void);
 
