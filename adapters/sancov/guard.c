@@ -87,9 +87,10 @@ COVBUF_INLINE COVBUF_NOINSTR uint32_t guard_site(const uint32_t *guard)
 	return image ? image->site_base + (uint32_t)(guard - image->guards) : UINT32_MAX;
 }
 
-COVB_COLD void append_guard_seen(struct covbuf_context *ctx, uint64_t *slot, uint64_t here, const uint32_t *guard)
+COVB_COLD void append_guard_seen(struct covbuf_context *ctx, uint64_t *slot, uint64_t here, const uint32_t *guard,
+				 uint32_t epoch)
 {
-	covb_append_pc_seen(ctx, slot, guard_pc(guard, here), guard_site(guard));
+	covb_append_pc_seen(ctx, slot, guard_pc(guard, here), epoch, guard_site(guard));
 }
 
 #endif
@@ -125,8 +126,8 @@ COVB_COLD __attribute__((cold)) void append_guard_new(struct covbuf_context *ctx
 
 	if (epoch < COVBUF_EPOCH_CONTEXT)
 		append_guard_first(ctx, slot, here, guard, epoch);
-	else if (epoch == COVBUF_EPOCH_CONTEXT)
-		append_guard_seen(ctx, slot, here, guard);
+	else if (epoch < COVBUF_EPOCH_LIMIT)
+		append_guard_seen(ctx, slot, here, guard, epoch);
 	else
 		append_guard_unmarked(ctx, slot, here, guard);
 }
@@ -140,7 +141,7 @@ COVBUF_INLINE COVBUF_NOINSTR bool guard_seen(const struct covbuf_context *ctx, c
 	if (COVBUF_UNLIKELY(!marks))
 		return false;
 	site = guard_site(guard);
-	return COVBUF_LIKELY(site < ctx->nr_seen && covb_load(&marks[site]) == ctx->seen_epoch);
+	return COVBUF_LIKELY(site < ctx->nr_seen && covb_load(&marks[site]) == covb_load(&ctx->epoch));
 }
 
 /*
@@ -192,8 +193,8 @@ COVB_COLD void append_guard_new(struct covbuf_context *ctx, uint64_t *slot, uint
 {
 	if (epoch < COVBUF_EPOCH_CONTEXT)
 		append_guard_first(ctx, slot, here, guard, epoch);
-	else if (COVBUF_UNLIKELY(epoch == COVBUF_EPOCH_CONTEXT))
-		append_guard_seen(ctx, slot, here, guard);
+	else if (COVBUF_UNLIKELY(epoch < COVBUF_EPOCH_LIMIT))
+		append_guard_seen(ctx, slot, here, guard, epoch);
 	else
 		covb_append_pc_unmarked(ctx, slot, here, guard);
 }

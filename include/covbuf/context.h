@@ -26,26 +26,23 @@ COVBUF_BEGIN_DECLS
 struct covb_frame;
 
 /* Layouts of struct covbuf_context and struct covbuf_image; an image built for another one is refused. */
-#define COVBUF_ABI 2
+#define COVBUF_ABI 3
 
 /*
  * What a guard word holds that was never marked. A context that collects no PCs has this epoch, which
  * decides nothing (its cursor does), but spares most of its sites the look at the cursor.
  */
 #define COVBUF_EPOCH_SHUT 0
-/* An epoch that no guard word ever holds: every site is recorded, none is marked. */
+/* An epoch that no mark ever is: every site is recorded, none is marked. The only one with bit 31. */
 #define COVBUF_EPOCH_NONE 0xffffffffu
 /*
- * Likewise; each site once in this context, whose marks are behind seen. Without bit 31, so that COVBUF_EPOCH_NONE
- * is the only one that has it.
+ * From here on epochs of one context, whose marks are behind seen; below, those of the process, whose marks are the
+ * guard words. So a mark of one kind never equals an epoch of the other, whatever a handler changed between the loads.
+ * What a guard word holds that has bit 31 is no mark, but an adapter's, which may keep there what it likes while the
+ * site is unseen.
  */
-#define COVBUF_EPOCH_CONTEXT 0x7fffffffu
-
-/*
- * Epochs are below. What a guard word holds that has bit 31 is no mark, but an adapter's, which may keep there what
- * it likes while the site is unseen.
- */
-#define COVBUF_EPOCH_LIMIT 0x7fffffffu
+#define COVBUF_EPOCH_CONTEXT 0x40000000u
+#define COVBUF_EPOCH_LIMIT 0x80000000u
 
 /*
  * Written by its own thread only, and by handlers that interrupt it, which leave it as they found it.
@@ -54,13 +51,13 @@ struct covb_frame;
 struct covbuf_context {
 	uint64_t *cursor[COVBUF_NR_MODES];
 	struct covb_frame *top;	/* NULL: nothing collects */
-	uint32_t epoch;		/* unique mode per process: what a guard word holds once seen; 0 before the program starts */
-	uint32_t seen_epoch;	/* unique mode per context: the same for the words behind seen */
-	uint32_t *seen;		/* unique mode per context: a word per site of the process, or NULL */
+	uint32_t epoch;		/* what a site's mark holds once seen; 0 before the program starts */
 	uint32_t nr_seen;	/* words behind seen */
+	uint32_t *seen;		/* marks of unique mode per context: a word per site of the process; once there, they stay */
 	uint32_t level;		/* raised by covbuf_signal_enter() */
 	uint32_t closed;	/* its thread is ending: stays shut */
 	uint32_t hint;		/* index of the area that was taken last */
+	uint32_t reserved32;
 	uint64_t common_handle;
 	void *priv;		/* the engine's half; NULL: not open */
 	uint64_t capacity;	/* counted areas: records that fit behind the open cursor, which points at the count */

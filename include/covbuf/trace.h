@@ -147,12 +147,12 @@ COVBUF_INLINE COVBUF_NOINSTR void covb_append_pc_unmarked(struct covbuf_context 
 }
 
 /* Unique per context. Out of line: it would double what is inlined at every site. */
-COVB_COLD void covb_append_pc_seen(struct covbuf_context *ctx, uint64_t *slot, uint64_t pc, uint32_t site)
+COVB_COLD void covb_append_pc_seen(struct covbuf_context *ctx, uint64_t *slot, uint64_t pc, uint32_t epoch,
+				   uint32_t site)
 {
-	uint32_t epoch = ctx->seen_epoch;
 	uint32_t *mark = covb_load(&ctx->seen);
 
-	if (COVBUF_UNLIKELY(!mark || site >= ctx->nr_seen)) {
+	if (COVBUF_UNLIKELY(!mark || site >= covb_load(&ctx->nr_seen))) {
 		covb_append_pc(ctx, slot, pc);
 		return;
 	}
@@ -189,8 +189,8 @@ COVBUF_INLINE COVBUF_NOINSTR void covb_append_pc_once(struct covbuf_context *ctx
 {
 	if (epoch < COVBUF_EPOCH_CONTEXT)
 		covb_append_pc_site(ctx, slot, pc, mark, epoch);
-	else if (COVBUF_UNLIKELY(epoch == COVBUF_EPOCH_CONTEXT))
-		covb_append_pc_seen(ctx, slot, pc, site);
+	else if (COVBUF_UNLIKELY(epoch < COVBUF_EPOCH_LIMIT))
+		covb_append_pc_seen(ctx, slot, pc, epoch, site);
 	else
 		covb_append_pc_unmarked(ctx, slot, pc, mark);
 }

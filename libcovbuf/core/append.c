@@ -92,7 +92,7 @@ static COVBUF_NOINSTR bool open_or_shut(struct covbuf_context *ctx, uint32_t mod
 	covb_barrier(); /* same CPU: shut, then looked at again */
 	if (!covb_load(&ctx->top))
 		return false;
-	covb_store(&ctx->epoch, covb_load(&ctx->top)->unique.epoch);
+	covb_store(&ctx->epoch, covb_load(&ctx->top)->epoch);
 	return true;
 }
 

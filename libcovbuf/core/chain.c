@@ -32,12 +32,8 @@ static COVBUF_NOINSTR bool worth_trying(struct covb_frame *full)
 static COVBUF_NOINSTR void succeed(struct covb_frame *next, struct covb_frame *full)
 {
 	SAME(next, full, prev);
-	SAME(next, full, unique.seen);
-	SAME(next, full, unique.epoch);
-	SAME(next, full, unique.seen_epoch);
-	SAME(next, full, saved_unique.seen);
-	SAME(next, full, saved_unique.epoch);
-	SAME(next, full, saved_unique.seen_epoch);
+	SAME(next, full, epoch);
+	SAME(next, full, saved_epoch);
 	SAME(next, full, token);
 	SAME(next, full, sequence);
 	SAME(next, full, handle);

@@ -41,7 +41,7 @@ COVBUF_NOINSTR void covb_frame_prepare(struct covb_frame *frame, uint32_t mode, 
 	frame->kind = (uint8_t)kind;
 	frame->misses = 0;
 	frame->refused_at = 0;
-	frame->unique.seen = NULL;
+	frame->seen = NULL;
 	if (kind == COVB_KIND_VOID) {
 		frame->start = covb_void_word;
 		frame->end = covb_void_word;
@@ -142,7 +142,7 @@ COVBUF_NOINSTR void covb_context_push(struct covbuf_context *ctx, struct covb_fr
 	struct covb_open open = {
 		.cursor = { covb_shut_word, covb_shut_word },
 		.capacity = capacity_of(frame), .collects = covb_plat_collects(frame->level),
-		.seen = frame->unique.seen, .nr_seen = frame->unique.epoch,
+		.seen = frame->seen, .nr_seen = frame->nr_seen,
 	};
 
 	open.cursor[frame->mode] = frame->start;
@@ -224,9 +224,9 @@ uint64_t covb_local_start(struct covbuf_context *ctx, struct covbuf_owner *owner
 	covb_frame_prepare(frame, COVB_CONFIG_MODE(owner->config), COVBUF_COUNTED);
 	frame->start = owner->target + owner->seen_words;
 	frame->end = owner->target + owner->target_words;
-	/* unique: a bit per site in the words before the count; how many stands where the cursor world has its epoch */
-	frame->unique.seen = owner->seen_words ? (uint32_t *)owner->target : NULL;
-	frame->unique.epoch = owner->seen_words > UINT32_MAX / 64 ? UINT32_MAX : (uint32_t)(owner->seen_words * 64);
+	/* unique: a bit per site in the words before the count */
+	frame->seen = owner->seen_words ? (uint32_t *)owner->target : NULL;
+	frame->nr_seen = owner->seen_words > UINT32_MAX / 64 ? UINT32_MAX : (uint32_t)(owner->seen_words * 64);
 	frame->limit_words = UINT64_MAX;
 	frame->area = ~0u;
 	frame->owner = owner->index;

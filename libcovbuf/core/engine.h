@@ -48,12 +48,6 @@
 			covb_store((p), (value));                                                  \
 	} while (0)
 
-/* Unique mode's part of a context: which marks count as seen. */
-struct covb_unique {
-	uint32_t *seen;
-	uint32_t epoch, seen_epoch;
-};
-
 /* Counted areas: what of a context a push changes. */
 struct covb_open {
 	uint64_t *cursor[COVBUF_NR_MODES];
@@ -83,8 +77,16 @@ struct covb_frame {
 		};
 		struct covb_open refused; /* COUNTED: what collected when a section found neither area nor frame */
 	};
-	struct covb_unique unique;	 /* what the context gets with this frame */
-	struct covb_unique saved_unique; /* what it had */
+	union {
+		struct {
+			uint32_t epoch;	      /* the context's while this frame is on top */
+			uint32_t saved_epoch; /* what it was when the frame was pushed */
+		};
+		struct {
+			uint32_t *seen;	/* COUNTED, unique: its bits, or NULL */
+			uint32_t nr_seen;
+		};
+	};
 	uint64_t flag;		/* the area's, as this holder set it; void: 1 in use, 0 not */
 	uint64_t token;		/* the section's; the same in all frames of its chain */
 	uint64_t sequence;	/* the owner's when it was pushed */
@@ -121,7 +123,7 @@ struct covb_context_private {
 	bool recorded;		/* the section that was stopped last had something to hand over */
 	uint32_t merging;	/* index + 1 of the owner whose merge this thread is in */
 	struct covb_frame *next_void; /* a hint: one above it, as they nest, is mostly free */
-	uint64_t epochs;	/* unique per context: epochs given out; their low halves count */
+	uint64_t epochs;	/* unique per context: epochs given out */
 	uint32_t *seen;		/* unique per context: the marks, nr_seen words; kept for the next user of the slot */
 	uint32_t nr_seen;
 	struct covb_frame voids[COVB_PLAT_NR_VOID_FRAMES];
@@ -372,7 +374,7 @@ struct covb_images {
 
 extern COVBUF_HIDDEN struct covb_images covb_images;
 uint32_t covb_sites_reserve(uint32_t nr_sites);
-uint32_t *covb_seen_marks(struct covb_context_private *priv, uint32_t *epoch);
+uint32_t covb_seen_epoch(struct covbuf_context *ctx);
 void covb_images_sweep(void);
 
 #endif

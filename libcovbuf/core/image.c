@@ -39,41 +39,80 @@ void covb_images_sweep(void)
 /* A new epoch for unique mode. At the wrap all marks are wiped, so that none of an old epoch counts. */
 uint32_t covb_epoch_next(void)
 {
-	if (++covb_engine.epoch >= COVBUF_EPOCH_LIMIT) {
+	if (++covb_engine.epoch >= COVBUF_EPOCH_CONTEXT) {
 		covb_images_sweep();
 		covb_engine.epoch = 1;
 	}
 	return covb_engine.epoch;
 }
 
-/*
- * The marks of a context, and a fresh epoch for them. NULL: there is no memory for them, and every site
- * is recorded. Sites that came later than the marks are recorded every time, too: more, never less.
- */
-COVB_LONG uint32_t *covb_seen_marks(struct covb_context_private *priv, uint32_t *epoch)
-{
-	uint32_t nr_sites = covb_load(&covb_engine.nr_sites);
-	uint64_t last;
+/* ---- unique per context ---------------------------------------------------------------------- */
 
-	if (COVBUF_UNLIKELY(!covb_load(&priv->seen))) {
+#define EPOCHS_A_LAP (COVBUF_EPOCH_LIMIT - COVBUF_EPOCH_CONTEXT)
+
+/*
+ * Give the context its marks. False: there is no memory for them. Sites that came later than the marks are recorded
+ * every time: more, never less. What a handler in between has done is done again, alike.
+ */
+static COVB_RARE bool find_marks(struct covbuf_context *ctx)
+{
+	struct covb_context_private *priv = ctx->priv;
+
+	if (!covb_load(&priv->seen)) {
+		uint32_t nr_sites = covb_load(&covb_engine.nr_sites);
 		uint32_t *marks = covb_plat_map_marks(nr_sites);
 
 		if (!marks)
-			return NULL;
+			return false;
 		priv->nr_seen = nr_sites;
 		covb_barrier(); /* same CPU: how many, before there are any */
 		/* a handler that came first made as many */
 		covb_local_cas((uint64_t *)&priv->seen, 0, (uint64_t)(uintptr_t)marks);
 	}
+	covb_store(&ctx->nr_seen, priv->nr_seen);
+	covb_barrier(); /* same CPU: likewise */
+	covb_store(&ctx->seen, covb_load(&priv->seen));
+	return true;
+}
+
+/* Whether a frame still marks sites in an epoch of the context. */
+static COVB_RARE bool marks_are_in_use(const struct covbuf_context *ctx)
+{
+	for (const struct covb_frame *frame = covb_load(&ctx->top); frame; frame = frame->prev)
+		if (frame->epoch >= COVBUF_EPOCH_CONTEXT && frame->epoch < COVBUF_EPOCH_LIMIT)
+			return true;
+	return false;
+}
+
+/*
+ * All epochs have been given out, and are given out again once the marks are wiped. Before the first is taken: a handler
+ * that comes meanwhile wipes them itself. False: a frame may mark sites with one of the old epochs after that. (So may a
+ * start that took the very last one, and was interrupted by this one before it pushed its frame: not looked for.)
+ */
+static COVB_RARE bool begin_again(struct covbuf_context *ctx)
+{
+	uint32_t *seen = covb_load(&ctx->seen);
+
+	if (marks_are_in_use(ctx))
+		return false;
+	for (uint32_t i = 0; i < covb_load(&ctx->nr_seen); i++)
+		covb_store(&seen[i], 0);
+	return true;
+}
+
+/* A fresh epoch for the marks of a context. COVBUF_EPOCH_NONE: it cannot have one, and every site is recorded. */
+COVB_LONG uint32_t covb_seen_epoch(struct covbuf_context *ctx)
+{
+	struct covb_context_private *priv = ctx->priv;
+	uint64_t nr;
+
+	if (COVBUF_UNLIKELY(!covb_load(&ctx->seen)) && !find_marks(ctx))
+		return COVBUF_EPOCH_NONE;
 	/* a handler in between has marked sites in an epoch of its own, which must not be ours too */
-	do
-		last = covb_load(&priv->epochs);
-	while (!covb_local_cas(&priv->epochs, last, last + 1));
-	if (COVBUF_UNLIKELY(!(uint32_t)(last + 1))) {
-		for (uint32_t i = 0; i < priv->nr_seen; i++)
-			covb_store(&priv->seen[i], 0);
-		return covb_seen_marks(priv, epoch);
-	}
-	*epoch = (uint32_t)(last + 1);
-	return priv->seen;
+	do {
+		nr = covb_load(&priv->epochs);
+		if (COVBUF_UNLIKELY(nr && nr % EPOCHS_A_LAP == 0) && !begin_again(ctx))
+			return COVBUF_EPOCH_NONE;
+	} while (!covb_local_cas(&priv->epochs, nr, nr + 1));
+	return COVBUF_EPOCH_CONTEXT + (uint32_t)(nr % EPOCHS_A_LAP);
 }

@@ -24,17 +24,6 @@ COVBUF_NOINSTR void covb_context_shut(struct covbuf_context *ctx)
 	covb_store(&ctx->cursor[COVBUF_MODE_CMP], (uint64_t *)NULL);
 }
 
-/* After every_site_is_new(). */
-static COVBUF_NOINSTR void resume_unique(struct covbuf_context *ctx, const struct covb_unique *unique)
-{
-	if (COVBUF_UNLIKELY(unique->seen)) {
-		ctx->seen_epoch = unique->seen_epoch;
-		covb_barrier(); /* same CPU: the epoch of these marks first */
-		covb_store(&ctx->seen, unique->seen);
-	}
-	covb_store(&ctx->epoch, unique->epoch);
-}
-
 /*
  * While the stack changes every site counts as new and none is marked: a handler that appends in
  * between may record a site twice, and never marks it for a frame whose area lacks it.
@@ -43,19 +32,7 @@ static COVBUF_NOINSTR void every_site_is_new(struct covbuf_context *ctx)
 {
 	/* stored in any case: a handler that finds no frame leaves it shut */
 	covb_store(&ctx->epoch, COVBUF_EPOCH_NONE);
-	if (COVBUF_UNLIKELY(covb_load(&ctx->seen)))
-		covb_store(&ctx->seen, (uint32_t *)NULL);
 	covb_barrier();
-}
-
-static COVBUF_NOINSTR void suspend_unique(struct covbuf_context *ctx, struct covb_unique *saved)
-{
-	saved->epoch = covb_load(&ctx->epoch);
-	saved->seen = covb_load(&ctx->seen);
-	if (COVBUF_UNLIKELY(saved->seen))
-		saved->seen_epoch = ctx->seen_epoch;
-	covb_barrier();
-	every_site_is_new(ctx);
 }
 
 /* The frame that stands for the section now. Nobody replaces it while it is not on top. */
@@ -97,7 +74,8 @@ COVBUF_NOINSTR void covb_context_push(struct covbuf_context *ctx, struct covb_fr
 {
 	struct covb_frame *prev;
 
-	suspend_unique(ctx, &frame->saved_unique);
+	covb_store(&frame->saved_epoch, covb_load(&ctx->epoch));
+	every_site_is_new(ctx);
 	covb_store(&frame->saved, frame->start);
 	do {
 		prev = covb_load(&ctx->top);
@@ -106,13 +84,13 @@ COVBUF_NOINSTR void covb_context_push(struct covbuf_context *ctx, struct covb_fr
 			note_cursor(ctx, prev);
 	} while (COVBUF_UNLIKELY(!put_on_top(ctx, prev, frame)));
 	if (!prev)
-		frame->saved_unique.epoch = COVBUF_EPOCH_SHUT;
+		covb_store(&frame->saved_epoch, COVBUF_EPOCH_SHUT);
 	/* of the two cursors one is shut before the other is opened */
 	covb_store(&ctx->cursor[frame->mode ^ 1], (uint64_t *)NULL);
 	covb_barrier();
 	covb_store(&ctx->cursor[frame->mode], frame->start);
 	covb_barrier();
-	resume_unique(ctx, &frame->unique);
+	covb_store(&ctx->epoch, frame->epoch);
 }
 
 /*
@@ -140,7 +118,7 @@ COVBUF_NOINSTR struct covb_frame *covb_context_pop(struct covbuf_context *ctx, u
 	if (prev)
 		covb_store(&ctx->cursor[prev->mode], covb_load(&prev->saved));
 	covb_barrier();
-	resume_unique(ctx, &frame->saved_unique);
+	covb_store(&ctx->epoch, covb_load(&frame->saved_epoch));
 	return frame;
 }
 
@@ -148,17 +126,15 @@ COVBUF_NOINSTR struct covb_frame *covb_context_pop(struct covbuf_context *ctx, u
 COVBUF_NOINSTR void covb_section_prepare(struct covbuf_context *ctx, struct covb_frame *frame,
 					 uint32_t owner_epoch, uint32_t flags)
 {
-	struct covb_context_private *priv = ctx->priv;
-	uint32_t epoch = flags & COVBUF_OWNER_UNIQUE ? owner_epoch : COVBUF_EPOCH_NONE;
+	uint32_t epoch = COVBUF_EPOCH_NONE;
 
-	frame->unique.epoch = frame->mode == COVBUF_MODE_PC ? epoch : COVBUF_EPOCH_SHUT;
-	frame->unique.seen = NULL;
-	if (COVBUF_LIKELY(!(flags & COVBUF_OWNER_UNIQUE_CONTEXT)) || frame->mode != COVBUF_MODE_PC)
-		return;
-	frame->unique.seen = covb_seen_marks(priv, &frame->unique.seen_epoch);
-	ctx->nr_seen = priv->nr_seen;
-	if (frame->unique.seen && frame->unique.epoch == COVBUF_EPOCH_NONE)
-		frame->unique.epoch = COVBUF_EPOCH_CONTEXT;
+	if (COVBUF_UNLIKELY(frame->mode != COVBUF_MODE_PC))
+		epoch = COVBUF_EPOCH_SHUT;
+	else if (flags & COVBUF_OWNER_UNIQUE)
+		epoch = owner_epoch;
+	else if (COVBUF_UNLIKELY(flags & COVBUF_OWNER_UNIQUE_CONTEXT))
+		epoch = covb_seen_epoch(ctx);
+	frame->epoch = epoch;
 }
 
 /* In a fork child: everything the context points at is the parent's. unborn: it may open again. */
@@ -169,6 +145,7 @@ COVB_RARE void covb_context_forget(struct covbuf_context *ctx, bool unborn)
 	covb_context_shut(ctx);
 	covb_store(&ctx->epoch, unborn ? COVBUF_EPOCH_NONE : COVBUF_EPOCH_SHUT);
 	covb_store(&ctx->seen, (uint32_t *)NULL);
+	covb_store(&ctx->nr_seen, 0);
 	covb_store(&ctx->top, (struct covb_frame *)NULL);
 	covb_store(&ctx->priv, (void *)NULL);
 	ctx->closed = 0;

@@ -39,9 +39,7 @@ static COVBUF_NOINSTR void put_back(struct covbuf_context *ctx, struct covb_fram
 	frame->flags |= COVB_FRAME_DIRTY;
 	covb_store(&ctx->cursor[frame->mode ^ 1], (uint64_t *)NULL);
 	covb_store(&ctx->cursor[frame->mode], slot);
-	ctx->seen_epoch = frame->unique.seen_epoch;
-	covb_store(&ctx->seen, frame->unique.seen);
-	covb_store(&ctx->epoch, frame->unique.epoch);
+	covb_store(&ctx->epoch, frame->epoch);
 }
 
 /*
@@ -96,8 +94,7 @@ static COVBUF_NOINSTR covbuf_token push_nothing(struct covbuf_context *ctx)
 	frame->flags = COVB_FRAME_FILTER;
 	frame->level = covb_plat_level();
 	frame->held = NULL;
-	frame->unique.epoch = COVBUF_EPOCH_NONE;
-	frame->unique.seen = NULL;
+	frame->epoch = COVBUF_EPOCH_NONE;
 	covb_context_push(ctx, frame);
 	return frame->token;
 }

@@ -19,7 +19,7 @@ static void check_frame(void)
 	CHECK(i < 3 && (sequence & 1) && sequence < 16);
 	CHECK(frame->mode == expected[i][sequence].mode);
 	if (frame->kind != COVB_KIND_VOID && frame->mode == COVBUF_MODE_PC)
-		CHECK(frame->unique.epoch == expected[i][sequence].epoch);
+		CHECK(frame->epoch == expected[i][sequence].epoch);
 }
 
 static void expect(uint32_t i, uint64_t sequence, uint32_t mode, uint32_t epoch)

@@ -28,7 +28,7 @@ static inline bool emit_seen(const struct covbuf_context *ctx, const uint32_t *m
 
 	if (covb_load(mark) == epoch)
 		return true;
-	return epoch == COVBUF_EPOCH_CONTEXT && seen && site < ctx->nr_seen && covb_load(&seen[site]) == ctx->seen_epoch;
+	return epoch >= COVBUF_EPOCH_CONTEXT && seen && site < ctx->nr_seen && covb_load(&seen[site]) == epoch;
 }
 
 /* Make one, in whichever mode is collected. False: nothing collects here. */

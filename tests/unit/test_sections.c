@@ -6,6 +6,8 @@
 #include <setjmp.h>
 #include <signal.h>
 
+#include "libcovbuf/core/engine.h"
+
 #define HANDLE(n) (COVBUF_SUBSYSTEM_USER | (n))
 
 static struct covbuf_owner *remote_owner(uint64_t instance, uint32_t flags)
@@ -389,4 +391,81 @@ Test(sections, unique_per_context_counts_sites_for_each_section)
 		cr_assert_eq(covbuf_remote_stop(token), 0);
 		cr_assert_eq(collect(owner)->nr_words, 4);
 	}
+}
+
+#define EPOCHS_A_LAP (COVBUF_EPOCH_LIMIT - COVBUF_EPOCH_CONTEXT)
+
+/* How often a site is recorded that a section of the owner meets twice. */
+static uint64_t records_of_two(struct covbuf_owner *owner, uint32_t *guard)
+{
+	covbuf_token token = covbuf_remote_start(HANDLE(1));
+
+	covbuf_trace_pc_site(guard, 0, 100);
+	covbuf_trace_pc_site(guard, 0, 100);
+	cr_assert_eq(covbuf_remote_stop(token), 0);
+	return collect(owner)->nr_words;
+}
+
+Test(sections, epochs_of_a_context_come_again_when_no_mark_of_theirs_is_left)
+{
+	static uint32_t guards[1];
+	static struct covbuf_image image = { .guards = guards, .guards_end = guards + 1 };
+	struct covbuf_owner *owner, *outer;
+	struct covb_context_private *priv;
+	uint64_t handle = HANDLE(2);
+	covbuf_token token;
+
+	attach_with(8);
+	cr_assert_eq(covbuf_image_attach(&image, COVBUF_ABI), 0);
+	owner = remote_owner(1, COVBUF_OWNER_UNIQUE_CONTEXT);
+	outer = make_owner(COVBUF_MODE_PC, COVBUF_LINEAR, COVBUF_OWNER_UNIQUE_CONTEXT);
+	cr_assert_eq(covbuf_remote_enable(outer, &handle, 1, 0), 0);
+	cr_assert_eq(records_of_two(owner, guards), 1);
+	priv = covbuf_context()->priv;
+	priv->epochs = EPOCHS_A_LAP - 1;
+	token = covbuf_remote_start(HANDLE(2)); /* the last one, with which it may go on marking */
+	cr_assert_eq(covbuf_context()->epoch, COVBUF_EPOCH_LIMIT - 1);
+	cr_assert_eq(records_of_two(owner, guards), 2);
+	covbuf_trace_pc_site(&guards[0], 0, 100);
+	cr_assert_eq(covbuf_remote_stop(token), 0);
+	cr_assert_eq(collect(outer)->nr_words, 1);
+	cr_assert_eq(records_of_two(owner, guards), 1);
+	cr_assert_eq(priv->epochs, EPOCHS_A_LAP + 1);
+	priv->epochs = 2 * EPOCHS_A_LAP - 1;
+	cr_assert_eq(records_of_two(owner, guards), 1);
+	cr_assert_eq(records_of_two(owner, guards), 1);
+}
+
+/* Each at the end of its range, so that the marks of one would be the other's without it. */
+Test(sections, marks_of_the_process_and_of_a_context_are_told_apart)
+{
+	static uint32_t guards[1];
+	static struct covbuf_image image = { .guards = guards, .guards_end = guards + 1 };
+	struct covbuf_owner *process, *context;
+	covbuf_token outer, inner;
+
+	attach_with(8);
+	cr_assert_eq(covbuf_image_attach(&image, COVBUF_ABI), 0);
+	covb_engine.epoch = COVBUF_EPOCH_CONTEXT - 2;
+	context = remote_owner(1, COVBUF_OWNER_UNIQUE_CONTEXT);
+	cr_assert_eq(covb_engine.epoch, COVBUF_EPOCH_CONTEXT - 1);
+	guards[0] = COVBUF_EPOCH_CONTEXT - 1;
+	process = make_owner(COVBUF_MODE_PC, COVBUF_LINEAR, COVBUF_OWNER_UNIQUE);
+	cr_assert_eq(covbuf_enable(process), 0); /* wraps, and wipes */
+	cr_assert_eq(covb_engine.epoch, 1);
+	cr_assert_eq(guards[0], 0);
+	outer = covbuf_remote_start(HANDLE(1));
+	cr_assert_eq(covbuf_context()->epoch, COVBUF_EPOCH_CONTEXT);
+	covbuf_trace_pc_site(&guards[0], 0, 100);
+	cr_assert_eq(guards[0], 0);
+	inner = covbuf_push(process);
+	covbuf_trace_pc_site(&guards[0], 0, 100);
+	covbuf_trace_pc_site(&guards[0], 0, 100);
+	cr_assert_eq(guards[0], 1);
+	cr_assert_eq(covbuf_pop(inner), 0);
+	covbuf_trace_pc_site(&guards[0], 0, 100);
+	cr_assert_eq(covbuf_remote_stop(outer), 0);
+	cr_assert_eq(collect(context)->nr_words, 1);
+	cr_assert_eq(covbuf_disable(process), 0);
+	cr_assert_eq(collect(process)->nr_words, 1);
 }

@@ -94,7 +94,7 @@ static void context_push_and_pop_restore_what_was_there(void)
 	outer->limit_words = inner->limit_words = UINT64_MAX;
 	covb_frame_prepare(outer, COVBUF_MODE_PC, AREA_KIND);
 	covb_frame_prepare(inner, COVBUF_MODE_CMP, AREA_KIND);
-	outer->unique = inner->unique = (struct covb_unique){ .epoch = 0 };
+	outer->epoch = inner->epoch = 0;
 	covb_context_push(ctx, outer);
 	COVB_EXPECT(ctx->top == outer && !outer->prev);
 	COVB_EXPECT(ctx->cursor[COVBUF_MODE_PC] == outer->start);
