@@ -157,7 +157,7 @@ Test(children, followed_children_have_areas_of_their_own)
 	}
 	covbuf_trace_pc(1);
 	sum = look(segment);
-	for (int i = 0; i < 1000 && sum.pids < 5; i++) { /* the grandchild has no one to wait for it */
+	for (int i = 0; i < 6000 && sum.pids < 5; i++) { /* the grandchild has no one to wait for it */
 		usleep(10000);
 		sum = look(segment);
 	}

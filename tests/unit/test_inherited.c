@@ -90,7 +90,7 @@ static uint64_t sequence_at_fork;
 
 static int work_when_told(struct covbuf_owner *owner)
 {
-	for (int i = 0; i < 5000; i++) {
+	for (int i = 0; i < 60000; i++) {
 		uint64_t now = covb_load(&owner->slot->sequence);
 
 		if (now != sequence_at_fork && (now & 1))

@@ -38,7 +38,7 @@ Test(owner, there_are_as_many_as_slots_and_a_dropped_one_can_be_made_again)
 	cr_assert_eq(err, -ENOSPC);
 	cr_assert_geq(n, 200);
 	covbuf_owner_put(owners[n / 2]);
-	for (int i = 0; i < 5000 && covbuf_owner_create(NULL, &owners[n / 2]); i++)
+	for (int i = 0; i < 60000 && covbuf_owner_create(NULL, &owners[n / 2]); i++)
 		usleep(1000); /* a grace period */
 	cr_assert_eq(covbuf_enable(owners[n / 2]), 0);
 	covbuf_trace_pc(1);

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,6 +54,25 @@ static void *stay(void *arg)
 	return arg;
 }
 
+static void fork_one_that_forgets(struct covbuf_segment *mine)
+{
+	int forgotten[2];
+	char c;
+
+	if (pipe(forgotten))
+		_exit(1);
+	if (!fork()) {
+		covb_process_forget(mine);
+		if (write(forgotten[1], "", 1) == 1)
+			stay(NULL);
+		_exit(1);
+	}
+	close(forgotten[1]);
+	if (read(forgotten[0], &c, 1) != 1)
+		_exit(1);
+	close(forgotten[0]);
+}
+
 static void go_on(struct covbuf_segment *mine, uint32_t proc, enum then then, int ready)
 {
 	pthread_t thread;
@@ -71,10 +91,7 @@ static void go_on(struct covbuf_segment *mine, uint32_t proc, enum then then, in
 		syscall(SYS_close_range, ready + 1, ~0u, 0);
 		break;
 	case FORKS_AND_STAYS:
-		if (!fork()) {
-			covb_process_forget(mine);
-			stay(NULL);
-		}
+		fork_one_that_forgets(mine);
 		break;
 	case LEAVES:
 		covb_process_leave(mine, proc);
@@ -84,11 +101,37 @@ static void go_on(struct covbuf_segment *mine, uint32_t proc, enum then then, in
 	}
 }
 
+/* What it executes has the pipe no more. It closes that last: locks go with descriptors of lower numbers. */
+static void execute_another(int ready)
+{
+	int last = fcntl(ready, F_DUPFD_CLOEXEC, 500);
+
+	close(ready);
+	execlp("sleep", "sleep", "100", (char *)NULL);
+	_exit(write(last, "", 1) != 1);
+}
+
+static void await_end_of_main_thread(pid_t child)
+{
+	char file[64], state = 0;
+
+	snprintf(file, sizeof(file), "/proc/%d/stat", child);
+	for (int i = 0; i < 5000 && state != 'Z'; i++) {
+		FILE *stat = fopen(file, "r");
+
+		cr_assert(stat && fscanf(stat, "%*d (%*[^)]) %c", &state) == 1);
+		fclose(stat);
+		usleep(4000);
+	}
+	cr_assert(state == 'Z', "its first thread does not end");
+}
+
 /* A child that opens the segment as a stranger would, joins, and tells its slot. */
 static pid_t start_child(enum then then, uint32_t *proc)
 {
 	int ready[2];
 	pid_t child;
+	char c;
 
 	cr_assert(!pipe(ready));
 	child = fork();
@@ -105,15 +148,18 @@ static pid_t start_child(enum then then, uint32_t *proc)
 		if (write(ready[1], &slot, sizeof(slot)) != sizeof(slot))
 			_exit(1);
 		if (then == EXECS)
-			execlp("sleep", "sleep", "100", (char *)NULL);
+			execute_another(ready[1]);
 		if (then == CLOSES_ALL_AND_ENDS_MAIN_THREAD)
 			pthread_exit(NULL);
 		stay(NULL);
 	}
 	close(ready[1]);
 	cr_assert(read(ready[0], proc, sizeof(*proc)) == sizeof(*proc));
+	if (then == EXECS)
+		cr_assert(read(ready[0], &c, 1) == 0, "it cannot execute another program");
+	if (then == CLOSES_ALL_AND_ENDS_MAIN_THREAD)
+		await_end_of_main_thread(child);
 	close(ready[0]);
-	usleep(50000); /* what comes after the message: exec, the end of a thread */
 	return child;
 }
 
@@ -210,7 +256,6 @@ Test(process, killed_one_is_dead_although_its_fork_child_lives, .init = setup, .
 	uint32_t proc;
 	pid_t child = start_child(FORKS_AND_STAYS, &proc);
 
-	usleep(50000);
 	cr_expect(!covb_process_dead(segment, proc), "the child's forgetting must not release the parent's lock");
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
@@ -350,7 +395,8 @@ Test(process, other_pid_namespaces_are_seen_from_outside, .init = setup, .fini =
 	uint32_t proc;
 	pid_t outer;
 
-	cr_assert(!pipe(ready));
+	/* told on one, it stays until the other is closed */
+	cr_assert(!socketpair(AF_UNIX, SOCK_STREAM, 0, ready));
 	outer = fork();
 	if (!outer) {
 		if (unshare(CLONE_NEWPID | CLONE_NEWNS))
@@ -367,8 +413,7 @@ Test(process, other_pid_namespaces_are_seen_from_outside, .init = setup, .fini =
 			go_on(mine, slot, CLOSES_ALL, ready[1]);
 			if (write(ready[1], &slot, sizeof(slot)) != sizeof(slot))
 				_exit(1);
-			sleep(2);
-			_exit(0);
+			_exit(read(ready[1], &slot, 1) != 0);
 		}
 		close(ready[1]);
 		close(ready[0]);
@@ -379,6 +424,7 @@ Test(process, other_pid_namespaces_are_seen_from_outside, .init = setup, .fini =
 	if (read(ready[0], &proc, sizeof(proc)) == sizeof(proc)) {
 		cr_expect(segment->procs[proc].pid == 1);
 		cr_expect(!covb_process_dead(segment, proc), "it maps the segment");
+		close(ready[0]);
 		waitpid(outer, &status, 0);
 		cr_expect(covb_process_dead(segment, proc));
 	} else {

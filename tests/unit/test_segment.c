@@ -119,6 +119,7 @@ Test(segment, name_lies_in_dev_shm)
 
 	snprintf(name, sizeof(name), "name:/covbuf-test-%d", getpid());
 	snprintf(file, sizeof(file), "/dev/shm/%s", name + 6);
+	unlink(file); /* of another process of this number, which was killed */
 	segment = create(name, &small);
 	cr_expect(!stat(file, &status) && (status.st_mode & 07777) == 0600);
 	cr_expect(!covbuf_segment_open(name, COVBUF_OPEN_ATTACH, &again, NULL));
@@ -480,7 +481,7 @@ Test(segment, wait_ends_when_something_is_queued_or_time_is_up)
 	cr_expect(covbuf_segment_wait(segment, 20000) == 0);
 	clock_gettime(CLOCK_MONOTONIC, &after);
 	ms = (after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000;
-	cr_expect(ms >= 90 && ms < 5000, "%ld", (long)ms);
+	cr_expect(ms >= 90 && ms < 15000, "%ld", (long)ms);
 	pthread_join(thread, NULL);
 	cr_expect(covb_load(&segment->header->nr_waiting) == 0);
 	covbuf_segment_close(segment);
