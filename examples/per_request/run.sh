@@ -12,7 +12,7 @@ work=$(mktemp -d)
 "$programs/per_request_server" "$work/port" &
 server=$!
 trap 'kill $server 2> /dev/null || true; rm -rf "$work"' EXIT
-for ((i = 0; i < 100; i++)); do
+for ((i = 0; i < 600; i++)); do
 	[ -s "$work/port" ] && break
 	sleep 0.05
 done

@@ -43,6 +43,16 @@ counts() {
 	passes=$(sed -n '/ main:$/,/Block/s/^ *Block counts: \[\([0-9]*\).*/\1/p' counts)
 }
 
+await_more() { # CALLS: until there are more; where they stay in registers, for a moment only
+	local i tries=600
+	[ "$name" != plain ] || tries=1
+	for ((i = 0; i < tries; i++)); do
+		sleep 0.1
+		counts "$name"
+		[ "$calls" -le "$1" ] || break
+	done
+}
+
 check() { # NAME FLAG...
 	local name=$1 program before
 	shift
@@ -51,14 +61,13 @@ check() { # NAME FLAG...
 	rm -rf files
 	COVBUF_PROFILE=$dir/files ./loop &
 	program=$!
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 3000; i++)); do
 		compgen -G "files/*.profraw" > /dev/null && break
 		sleep 0.02
 	done
-	sleep 0.1
-	counts "$name"
+	await_more 0
 	before=$calls
-	sleep 0.1
+	await_more "$before"
 	kill -KILL "$program"
 	wait "$program" 2> /dev/null || true
 	counts "$name"

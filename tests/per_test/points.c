@@ -8,11 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <covbuf/profile.h>
@@ -423,7 +425,7 @@ static void belong_to_their_process(void)
 	for (int i = 0; i < 50; i++) {
 		pid = fork();
 		if (!pid) {
-			alarm(20);
+			alarm(100);
 			covbuf_profile_diff_destroy(diff(baseline(0)));
 			_exit(0);
 		}
@@ -442,6 +444,11 @@ static void *count(void *arg)
 	return NULL;
 }
 
+/* Differences that have something: fewer where all have to take turns on one processor. */
+#define BEAR_MOST 2000
+#define BEAR_LEAST 20
+#define BEAR_SECONDS 5
+
 /* exact: with -fprofile-update=atomic. */
 static void bear_threads(bool is_exact)
 {
@@ -450,16 +457,19 @@ static void bear_threads(bool is_exact)
 	struct covbuf_profile_base *base;
 	struct covbuf_profile_difference *difference;
 	pthread_t threads[2];
-	uint64_t nr_backwards = 0;
+	uint64_t nr_backwards = 0, nr_seen = 0;
+	time_t end = time(NULL) + BEAR_SECONDS;
+	bool is_last = false;
 
 	memcpy(counters, __start___llvm_prf_cnts, NR_COUNTERS * sizeof(uint64_t));
 	base = baseline(0);
 	for (int i = 0; i < 2; i++)
 		CHECK(!pthread_create(&threads[i], NULL, count, i ? bits : NULL));
-	for (int nr_seen = 0; nr_seen <= 2000;) {
+	while (!is_last) {
 		const struct covbuf_profile_part *part;
 
-		if (nr_seen == 2000) {
+		is_last = nr_seen == BEAR_MOST || (nr_seen >= BEAR_LEAST && time(NULL) >= end);
+		if (is_last) {
 			stop = true;
 			for (int i = 0; i < 2; i++)
 				pthread_join(threads[i], NULL);
@@ -469,7 +479,9 @@ static void bear_threads(bool is_exact)
 		for (uint64_t k = 0; part && k < part->nr_counters; k++)
 			CHECK(part->counters[k].count < 1ull << 62);
 		nr_backwards += part ? part->nr_backwards : 0;
-		nr_seen += part || stop;
+		nr_seen += part != NULL;
+		if (!part)
+			sched_yield();
 		add(difference, counters, bits);
 		covbuf_profile_diff_destroy(difference);
 	}

@@ -99,15 +99,28 @@ static void fork_scene(pid_t (*make)(void))
 	point_3();
 }
 
+/* However slow a machine is, what calls and handlers record fits into one area. */
+#define NR_CALLS 2000 /* or more, until handlers have run */
+#define MOST_CALLS 4000
+#define MOST_HANDLED 2000
+
 static volatile sig_atomic_t handled, jumps;
 static sigjmp_buf again;
 static volatile int jump, may_return; /* may_return: there is a place to jump to */
+
+static void set_timer(suseconds_t period_us)
+{
+	const struct itimerval timer = { { 0, period_us }, { 0, period_us } };
+
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
 
 static void handle(int sig)
 {
 	(void)sig;
 	point_2();
-	handled++;
+	if (++handled == MOST_HANDLED)
+		set_timer(0);
 	if (jump && may_return && handled % 3 == 0) {
 		jumps++;
 		siglongjmp(again, 1);
@@ -125,8 +138,6 @@ static void handle_nested(int sig)
 
 static void storm(void)
 {
-	struct itimerval timer = { { 0, 37 }, { 0, 37 } };
-	struct itimerval off = { 0 };
 	volatile unsigned int calls = 0;
 #if defined(HAVE_ENGINE)
 	struct covbuf_mark mark;
@@ -134,8 +145,8 @@ static void storm(void)
 
 	signal(SIGALRM, handle);
 	signal(SIGUSR1, handle_nested);
-	setitimer(ITIMER_REAL, &timer, NULL);
-	for (unsigned int i = 0; i < 2000; i++) {
+	set_timer(37);
+	for (unsigned int i = 0; i < NR_CALLS || (!handled && i < MOST_CALLS); i++) {
 #if defined(HAVE_ENGINE)
 		covbuf_mark(&mark);
 #endif
@@ -149,7 +160,7 @@ static void storm(void)
 		calls++;
 		point_1();
 	}
-	setitimer(ITIMER_REAL, &off, NULL);
+	set_timer(0);
 	printf("called %u handled %d jumps %d\n", calls, (int)handled, (int)jumps);
 }
 

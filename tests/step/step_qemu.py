@@ -52,7 +52,7 @@ class Stub:
         self.ask("qXfer:features:read:target.xml:0,ffb")  # before it there is no "p"
 
     def connect(self, path):
-        for _ in range(300):
+        for _ in range(1200):
             s = socket.socket(socket.AF_UNIX)
             try:
                 s.connect(path)
