@@ -85,7 +85,7 @@ skip() { # KERNEL TEST WHY
 
 at_least() { echo $(($1 > $2 ? $1 : $2)); }
 limit() { # KERNEL TEST: seconds
-	local key=limit default=60 slow=1
+	local key=limit default=150 slow=1
 	[ "$(processor "$1")" = amd64 ] || slow=3 # never by KVM
 	[ -z "$long" ] || { key=limit_long; default=600; }
 	echo $(($(conf "$from/$2/vm.conf" $key $default) * $(conf "$cache/kernels/${1%@*}/kernel.conf" slow $slow)))

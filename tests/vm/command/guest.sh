@@ -125,10 +125,20 @@ expect compressed says '^divide +[1-9]' covbuf report --functions --module-dir .
 rm lines.ko.xz
 
 # Others who have what we want.
-covbuf kernel -q -o holder --remote usb:7 sleep 3 &
-sleep 1
+cat > hold.sh << 'END'
+#!/bin/sh
+touch holding
+while [ -e holding ]; do sleep 0.1; done
+END
+chmod +x hold.sh
+covbuf kernel -q -o holder --remote usb:7 ./hold.sh &
+for _ in $(seq 300); do
+	[ ! -e holding ] || break
+	sleep 0.1
+done
 refuse taken-handle "somebody else has enabled this handle" covbuf kernel -o second --remote usb:7 true
 expect another-handle covbuf kernel -o third --remote usb:8,0x0100000000000009 true
+rm holding
 wait
 
 # Who may not.

@@ -53,7 +53,7 @@ stat() { sed -n "s/^$1 //p" "$stats"; }
 
 at_rest() {
 	[ -r "$stats" ] || { echo "there is no $stats"; return 1; }
-	for _ in 1 2 3 4 5 6; do
+	for _ in $(seq 40); do
 		_busy=$(awk '
 			{ value[$1] = $2 }
 			END {

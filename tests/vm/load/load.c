@@ -190,7 +190,7 @@ static void check_conservation(uint64_t stored)
 /* I4: softirqs that were under way may need a moment. */
 static void check_areas(void)
 {
-	for (int tries = 0; tries < 300; tries++) {
+	for (int tries = 0; tries < 2000; tries++) {
 		read_stats(&after);
 		if (stat_of(&after, "areas_free") == stat_of(&after, "areas"))
 			return;

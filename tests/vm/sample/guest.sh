@@ -38,7 +38,7 @@ run_names() {
 }
 # The files of who was killed may not be closed yet.
 until_unloaded() {
-	for _ in 1 2 3 4 5 6 7 8 9 10; do
+	for _ in $(seq 100); do
 		rmmod covbuf_sample && return 0
 		sleep 0.1
 	done
