@@ -48,7 +48,7 @@ run_llvmprof() { # llvmprof|per_test TEST
 	llvmprof) set -- "$top/tests/llvmprof/$2.sh" "$major" ;;
 	per_test) set -- "$top/tests/per_test/run.sh" "$clang" "$major" "$2" ;;
 	esac
-	COVBUF_BUILD=$build COVBUF_SOURCE=$tree COVBUF_CLANGS="$major=$clang" timeout 300 "$@" >"$work/out" 2>&1
+	COVBUF_BUILD=$build COVBUF_SOURCE=$tree COVBUF_CLANGS="$major=$clang" timeout 1500 "$@" >"$work/out" 2>&1
 	status=$?
 	[ $status -eq 0 ] || [ $status -eq 77 ]
 }
@@ -64,7 +64,7 @@ run_shown() { # PROGRAM: OPTION|ARGUMENT|...: prints the test if it failed
 		return
 		;;
 	esac
-	timeout 300 "$build/tests/$folder/$program" "${options[@]}" >"$work/out" 2>&1
+	timeout 1500 "$build/tests/$folder/$program" "${options[@]}" >"$work/out" 2>&1
 	case $? in 0 | 77) return 1 ;; esac
 	echo "$program ${options[*]}"
 }
@@ -79,7 +79,7 @@ find_it() { # [PATCH]
 	fi
 	for unit in $units; do
 		[ -x "$build/tests/unit/$unit" ] || continue
-		timeout 20 "$build/tests/unit/$unit" >"$work/out" 2>&1 || { echo "$unit"; return 0; }
+		timeout 60 "$build/tests/unit/$unit" >"$work/out" 2>&1 || { echo "$unit"; return 0; }
 	done
 	for round in 1 2 3; do
 		timeout 60 "$build/tests/step/step_inside" --seconds 6 --seed "$((round * 7919))" >"$work/out" 2>&1
