@@ -101,22 +101,32 @@ for linker in "${linkers[@]}"; do
 	object atomic -fPIE -DIFUNC -fprofile-update=atomic
 	program "atomic counters, $name" 6 atomic.o "${use[@]}"
 done
-if [ -n "$lld" ]; then
-	for lto in full thin; do
-		object program -fPIE -flto=$lto
-		object linked -fPIE -DLINKED -flto=$lto
-		object opened -fPIE -DOPENED -flto=$lto
-		object library -fPIC -DLIBRARY -flto=$lto
-		"$clang" -shared -flto=$lto library.o "$runtime" "${with_lld[@]}" -o library.so
-		"$clang" -flto=$lto opened.o "$runtime" "${with_lld[@]}" -o program
-		expect "LTO $lto" 5 2 ./program ./library.so
-		# As covbuf::llvmprof has it: the runtime takes part, with all of the program's flags.
-		"$clang" "${flags[@]}" -flto=$lto -c "$COVBUF_SOURCE/adapters/llvmprof/runtime.c"
-		"$clang" -flto=$lto program.o runtime.o \
-			-Wl,-T,"$COVBUF_SOURCE/adapters/llvmprof/llvmprof.lds" "${with_lld[@]}" -o program
-		expect "LTO $lto, of the runtime too" 5 1 ./program
-	done
+# With ld.bfd, by LLVM's plugin for it, with which the clang of the same version comes or not.
+lto_linkers=()
+[ -z "$lld" ] || lto_linkers+=("${with_lld[0]}")
+if [ -n "${COVBUF_EMULATED:-}" ]; then
+	echo "skipped LTO with ld.bfd: the linker that crosses is not asked for it"
+elif [ -e "$("$clang" -print-file-name=LLVMgold.so)" ] || [ -e "/usr/lib/llvm-$1/lib/LLVMgold.so" ]; then
+	lto_linkers+=(-fuse-ld=bfd)
 else
-	echo "skipped ld.lld and LTO: there is no ld.lld-$1"
+	echo "skipped LTO with ld.bfd: there is no LLVMgold.so: apt install llvm-$1-linker-tools"
 fi
+[ -n "$lld" ] || echo "skipped ld.lld: there is no ld.lld-$1"
+for lto in full thin; do
+	[ ${#lto_linkers[@]} -gt 0 ] || break
+	object program -fPIE -flto=$lto
+	object opened -fPIE -DOPENED -flto=$lto
+	object library -fPIC -DLIBRARY -flto=$lto
+	# As covbuf::llvmprof has it: the runtime takes part, with all of the program's flags.
+	"$clang" "${flags[@]}" -flto=$lto -c "$COVBUF_SOURCE/adapters/llvmprof/runtime.c"
+	for linker in "${lto_linkers[@]}"; do
+		name="LTO $lto, ${linker##*[=/]}"
+		"$clang" -shared -flto=$lto library.o "$runtime" "$linker" -o library.so
+		"$clang" -flto=$lto opened.o "$runtime" "$linker" -o program
+		expect "$name" 5 2 ./program ./library.so
+		"$clang" -flto=$lto program.o runtime.o \
+			-Wl,-T,"$COVBUF_SOURCE/adapters/llvmprof/llvmprof.lds" "$linker" -o program
+		expect "$name, of the runtime too" 5 1 ./program
+	done
+done
 exit "$failed"
