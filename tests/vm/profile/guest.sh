@@ -94,20 +94,22 @@ expect both/leaves_bits bits $profile/prof_both/profraw -gt 0
 expect both/reset_quiet sh -c "echo quiet > $profile/prof_both/reset"
 expect both/clears_bits bits $profile/prof_both/profraw -eq 0
 # Its loop's counters are in memory while it runs, though their updates are not atomic.
-passes() { ./peek counters $profile/prof_both/profraw "$(id both_spin)" | cut -d' ' -f 2; }
-rise() { # FROM: within 5 s
-	for _ in 1 2 3 4 5 6 7 8 9 10; do
-		[ "$(passes)" -le "$1" ] || return 0
-		sleep 0.5
+spin_id=$(id both_spin)
+looks() { # NAME PASSES: there are more, and the loop goes on
+	for _ in 1 2 3 4 5 6 7 8; do
+		passes=$(./peek counters $profile/prof_both/profraw "$spin_id" | cut -d' ' -f 2)
+		kill -0 $spin 2> /dev/null || { skip "$1" "the loop had ended before it was looked at"; return; }
+		[ "$passes" -le "$2" ] || { ok "$1"; return; }
+		sleep 0.3
 	done
-	passes
-	return 1
+	not_ok "$1" "$passes passes, not more than $2"
 }
 echo 1 > /sys/module/prof_both/parameters/spin &
-expect both/loop_is_seen rise 0
-expect both/loop_goes_on rise "$(passes)"
+spin=$!
+looks both/loop_is_seen 0
+looks both/loop_goes_on "$passes"
 echo 1 > /sys/module/prof_both/parameters/stop
-wait $!
+wait $spin
 expect both/unloads rmmod prof_both
 expect one/unloads rmmod prof_one
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * A module that is traced and counted. Writing x to /sys/module/prof_both/parameters/run decides something; writing to
- * spin goes through a loop, until 1 is written to stop or for 8 s.
+ * spin goes through a loop, until 1 is written to stop or for 16 s.
  */
 #include <linux/jiffies.h>
 #include <linux/kernel.h>
@@ -45,7 +45,7 @@ noinline unsigned long both_spin(unsigned long end)
 
 static int spin_set(const char *value, const struct kernel_param *parameter)
 {
-	WRITE_ONCE(sink, both_spin(jiffies + 8 * HZ));
+	WRITE_ONCE(sink, both_spin(jiffies + 16 * HZ));
 	return 0;
 }
 static const struct kernel_param_ops spin_ops = { .set = spin_set };
