@@ -39,7 +39,7 @@ struct profile_file {
 	bool passed_over;	/* that, or it is there under two names */
 	uint32_t kind, pid;
 	uint64_t id, raw_version, file_bytes, counters_offset, counters_bytes, bitmaps_offset, bitmaps_bytes;
-	uint64_t template_counters, template_bitmaps, started, lost_processes, processes, summed_bytes;
+	uint64_t template_counters, template_bitmaps, started, pid_namespace, lost_processes, processes, summed_bytes;
 	const char *compiler, *image, *label; /* interned */
 };
 

@@ -147,6 +147,7 @@ static void keep(struct profile_file *out, struct covbuf_profile_note *note)
 	out->template_counters = note->template_counters;
 	out->template_bitmaps = note->bitmaps_bytes ? note->template_bitmaps : 0;
 	out->started = note->started;
+	out->pid_namespace = note->pid_namespace;
 	out->lost_processes = note->lost_processes;
 	out->processes = note->processes;
 	out->summed_bytes = note->summed_bytes;

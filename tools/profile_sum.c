@@ -104,7 +104,7 @@ int profile_sum_add(struct profile_sum *sum, const struct profiles *profiles, co
 }
 
 struct process {
-	uint64_t started;
+	uint64_t started, pid_namespace;
 	uint32_t pid;
 };
 
@@ -112,7 +112,18 @@ static int compare_processes(const void *a, const void *b)
 {
 	const struct process *x = a, *y = b;
 
-	return x->started != y->started ? (x->started > y->started ? 1 : -1) : (x->pid > y->pid) - (x->pid < y->pid);
+	if (x->started != y->started)
+		return x->started > y->started ? 1 : -1;
+	if (x->pid != y->pid)
+		return x->pid > y->pid ? 1 : -1;
+	return (x->pid_namespace > y->pid_namespace) - (x->pid_namespace < y->pid_namespace);
+}
+
+/* A namespace that is not known, which comes before the others, may be any. */
+static bool is_another(const struct process *before, const struct process *process)
+{
+	return before->started != process->started || before->pid != process->pid ||
+	       (before->pid_namespace && before->pid_namespace != process->pid_namespace);
 }
 
 uint64_t profile_count_processes(struct profile_file *const *files, size_t nr)
@@ -123,13 +134,14 @@ uint64_t profile_count_processes(struct profile_file *const *files, size_t nr)
 
 	for (size_t i = 0; i < nr; i++) {
 		if (files[i]->pid)
-			processes[nr_processes++] = (struct process){ files[i]->started, files[i]->pid };
+			processes[nr_processes++] = (struct process){ files[i]->started, files[i]->pid_namespace,
+								      files[i]->pid };
 		else
 			count += files[i]->processes;
 	}
 	qsort(processes, nr_processes, sizeof(*processes), compare_processes);
 	for (size_t i = 0; i < nr_processes; i++)
-		count += !i || compare_processes(&processes[i - 1], &processes[i]);
+		count += !i || is_another(&processes[i - 1], &processes[i]);
 	free(processes);
 	return count;
 }

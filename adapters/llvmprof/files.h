@@ -237,4 +237,20 @@ COVB_RAW uint64_t covb_process_started(void)
 	return started;
 }
 
+/* Processes of two containers may have one pid, and have started within the same tick. */
+COVB_RAW uint64_t covb_pid_namespace(void)
+{
+	struct stat status;
+
+	return stat("/proc/self/ns/pid", &status) < 0 ? 0 : status.st_ino;
+}
+
+/* Which process this is. */
+COVB_RAW void covb_note_process(struct covbuf_profile_note *note)
+{
+	note->pid = (uint32_t)getpid();
+	note->started = covb_process_started();
+	note->pid_namespace = covb_pid_namespace();
+}
+
 #endif

@@ -70,7 +70,8 @@ struct covbuf_profile_note {
 	uint64_t lost_processes;  /* fork children that could have no file, and whose counts are lost. Atomic */
 	uint64_t processes;	  /* of a sum: of so many processes, which had ended; pid is 0. Else 0 */
 	uint64_t summed_bytes;	  /* of a sum: what the end of the file has of the names of files in the sum */
-	uint64_t reserved[13];
+	uint64_t pid_namespace;	  /* of the process: inode number of /proc/self/ns/pid; 0: not known */
+	uint64_t reserved[12];
 	char compiler[64];	  /* __VERSION__: "Clang 19.1.7 (3+b1)" */
 	char image[512];	  /* path, as the process had it */
 	char label[216];	  /* of a difference; else empty */

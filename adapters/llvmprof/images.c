@@ -149,8 +149,7 @@ struct covb_profile_about *covb_profile_about(const struct covbuf_profile_image 
 	if (!about)
 		return NULL;
 	about->note = *image->note;
-	about->note.pid = (uint32_t)getpid();
-	about->note.started = covb_process_started();
+	covb_note_process(&about->note);
 	about->note.compiler[sizeof(about->note.compiler) - 1] = '\0';
 	about->note.image[sizeof(about->note.image) - 1] = '\0';
 	if (image->directory) {

@@ -247,7 +247,7 @@ COVB_RAW void covb_raw_copy_text(char *to, size_t to_bytes, const char *from)
 	to[length] = 0;
 }
 
-/* The note of a whole file, which is zero before. Of a process: started, pid, in_use are the caller's. */
+/* The note of a whole file, which is zero before. Of a process: which, and in_use, are the caller's. */
 COVB_RAW void covb_raw_fill_note(struct covbuf_profile_note *note, const struct covb_raw_sections *s,
 				 const struct covb_raw_layout *l, const char *image)
 {

@@ -389,8 +389,7 @@ static void child(void)
 	if (!has_started)
 		return;
 	block_signals(&before);
-	private_note.pid = (uint32_t)getpid();
-	private_note.started = covb_process_started();
+	covb_note_process(&private_note);
 	directory = covb_open_directory(directory_path);
 	error = directory < 0 ? directory : start_counts(directory, map_zeros);
 	if (directory >= 0)
@@ -470,7 +469,7 @@ static int start_in_directory(void)
 	if (directory < 0)
 		return directory;
 	block_signals(&before);
-	private_note.started = covb_process_started();
+	covb_note_process(&private_note);
 	error = start_file(directory);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	close(directory);

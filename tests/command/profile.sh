@@ -120,6 +120,17 @@ kill -TERM $pid
 wait $pid
 check "SIGTERM is passed on" test $? = 143
 expect "--list afterwards" 0 "program +1 +0 +0 +0 +clang $v" "$COVBUF" profraw --list live.profile
+if unshare -rpf true 2> unshared; then
+	for i in 1 2 3 4 5 6; do
+		COVBUF_PROFILE=spaces.profile unshare -rpf ./program 2 &
+		spaces[i]=$!
+	done
+	wait "${spaces[@]}"
+	check "six processes with one pid" test "$(find spaces.profile -name 'program.*.1.*.profraw' | wc -l)" = 6
+	expect "--list, of six containers" 0 "program +6 +0 +0 +0 +clang $v" "$COVBUF" profraw --list spaces.profile
+else
+	echo "skipped containers: $(cat unshared)"
+fi
 "$COVBUF" run --profile -q -o orphan.profile ./program 4 sleep > asleep2 &
 pid=$!
 until grep -q asleep asleep2 2> /dev/null; do sleep 0.02; done

@@ -30,6 +30,17 @@ check "counts once" cmp out.profraw twice.profraw
 ln d/image.0000000000000abc.2000000001.0.profcnt d/image.0000000000000abc.2000000077.0.profcnt
 pass "a file of two names counts once" 4 "4 profiles"
 
+# Which files are of one process: the first is of no known namespace, as those of old runtimes; so they are two of three.
+fresh 3
+for i in 1 2; do
+	"$maker" set "d/image.0000000000000abc.200000000$i.0.profcnt" pid 2000000000
+	"$maker" set "d/image.0000000000000abc.200000000$i.0.profcnt" started 1000
+	"$maker" set "d/image.0000000000000abc.200000000$i.0.profcnt" pid_namespace 402653183$i
+done
+expect "a pid in two namespaces is two processes" 0 "image +2 +0 " "$COVBUF" profraw --list d
+"$maker" set d/image.0000000000000abc.2000000002.0.profcnt pid_namespace 4026531831
+expect "two images of one process are one" 0 "image +1 +0 " "$COVBUF" profraw --list d
+
 # What is no profile is passed over, and not waited for.
 fresh
 mkfifo d/pipe d/pipe.profcnt d/pipe.template
@@ -96,7 +107,8 @@ refuse "a list of names that is elsewhere" "lie outside"
 values="9697 0xfffffffffffff000"
 [ "${COVBUF_EMULATED:-}" ] || values+=" 1 0x40000000 0x7ffffffffffffff8 0xffffffffffffffff"
 for field in version kind id raw_version file_bytes counters_offset counters_bytes bitmaps_offset bitmaps_bytes \
-	template_counters template_bitmaps started pid lost_processes processes summed_bytes; do
+	template_counters template_bitmaps started pid lost_processes processes summed_bytes \
+	pid_namespace; do
 	for value in $values; do
 		for victim in $file $template; do
 			fresh 2

@@ -23,6 +23,7 @@ static const struct field {
 	FIELD(version), FIELD(kind), FIELD(id), FIELD(raw_version), FIELD(file_bytes), FIELD(counters_offset),
 	FIELD(counters_bytes), FIELD(bitmaps_offset), FIELD(bitmaps_bytes), FIELD(template_counters),
 	FIELD(template_bitmaps), FIELD(started), FIELD(pid), FIELD(lost_processes), FIELD(processes), FIELD(summed_bytes),
+	FIELD(pid_namespace),
 };
 
 static uint64_t number(const char *text)

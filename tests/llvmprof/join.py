@@ -10,9 +10,9 @@ import stat
 import struct
 import sys
 
-FORMAT = "<8sIIQQQQQQQQQQIIQQQ104x64s512s216s"
+FORMAT = "<8sIIQQQQQQQQQQIIQQQQ96x64s512s216s"
 FIELDS = ("magic version kind id raw file_bytes counters counters_bytes bitmaps bitmaps_bytes template_counters"
-          " template_bitmaps started pid in_use lost processes summed compiler image label").split()
+          " template_bitmaps started pid in_use lost processes summed pid_namespace compiler image label").split()
 
 
 def read(path):
