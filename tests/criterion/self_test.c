@@ -27,7 +27,7 @@ static int call(void)
 	return ++nr_calls;
 }
 
-TestSuite(suite, .init = init, .timeout = 1);
+TestSuite(suite, .init = init, .timeout = 2);
 
 Test(suite, ok_init_ran_once)
 {
