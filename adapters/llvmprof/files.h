@@ -245,12 +245,16 @@ COVB_RAW uint64_t covb_pid_namespace(void)
 	return stat("/proc/self/ns/pid", &status) < 0 ? 0 : status.st_ino;
 }
 
-/* Which process this is. */
+/*
+ * Which process this is. @note: zero, or of the process that has forked this one: that is in the same namespace if its pid
+ * is known here, and a fork child need not ask.
+ */
 COVB_RAW void covb_note_process(struct covbuf_profile_note *note)
 {
+	if (!note->pid_namespace || note->pid != (uint32_t)getppid())
+		note->pid_namespace = covb_pid_namespace();
 	note->pid = (uint32_t)getpid();
 	note->started = covb_process_started();
-	note->pid_namespace = covb_pid_namespace();
 }
 
 #endif
