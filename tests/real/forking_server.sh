@@ -23,7 +23,7 @@ record() { # RECORDING OPTION...: four connections
 	rm -f port
 	"$covbuf" run -q "$@" -o "$recording" -- "$server" port &
 	recorder=$!
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 1200; i++)); do
 		[ -s port ] && break
 		sleep 0.05
 	done

@@ -35,7 +35,7 @@ begin() { # RECORDING OPTION...: starts it, and load; sets recorder, server, cli
 	MEMCACHED_PORT_FILENAME=$run/port "$covbuf" run -q "$@" -o "$recording" -- \
 		"$memcached" "${as[@]}" -t 4 -m 64 -U 0 -l 127.0.0.1 -p -1 &
 	recorder=$!
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 1200; i++)); do
 		[ -s port ] && break
 		kill -0 "$recorder" 2> /dev/null || fail "memcached ended before it listened"
 		sleep 0.05

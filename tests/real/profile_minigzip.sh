@@ -51,20 +51,24 @@ for version in "${versions[@]}"; do
 	same_profile packing killed.profraw "$clang, counts, killed there"
 done
 
-# The highest count of all, as "show" says it: never less than it was.
-COVBUF_PROFILE=growing own/minigzip < input > own.gz &
-pid=$!
-before=0 reads=0 grown=0
-while kill -0 "$pid" 2> /dev/null; do
-	if ! compgen -G 'growing/*.profraw' > /dev/null; then
-		sleep 0.01
-		continue
-	fi
-	now=$("llvm-profdata-$version" show "$(only 'growing/*.profraw')" | sed -n 's/^Maximum internal block count: //p')
-	[ "$now" -ge "$before" ] || fail "a count was $before, and is $now"
-	reads=$((reads + 1)) grown=$((grown + (now > before))) before=$now
+# The highest count of all, as "show" says it: never less than it was. Once more where there was little to be seen of it.
+reads=0 grown=0
+for ((i = 0; i < 10 && grown < 3; i++)); do
+	rm -rf growing
+	COVBUF_PROFILE=growing own/minigzip < input > own.gz &
+	pid=$!
+	before=0
+	while kill -0 "$pid" 2> /dev/null; do
+		if ! compgen -G 'growing/*.profraw' > /dev/null; then
+			sleep 0.01
+			continue
+		fi
+		now=$("llvm-profdata-$version" show "$(only 'growing/*.profraw')" | sed -n 's/^Maximum internal block count: //p')
+		[ "$now" -ge "$before" ] || fail "a count was $before, and is $now"
+		reads=$((reads + 1)) grown=$((grown + (now > before))) before=$now
+	done
+	wait "$pid" || fail "minigzip ended with $? while it was read"
+	pid=
 done
-wait "$pid" || fail "minigzip ended with $? while it was read"
-pid=
 [ "$grown" -ge 3 ] || fail "in $reads reads the counts grew $grown times, not 3"
 echo "$reads reads while it worked, $grown times grown"
