@@ -75,10 +75,13 @@ int covb_drain_init(struct covb_drain *d, struct covbuf_segment *segment, unsign
 {
 	int err;
 
-	*d = (struct covb_drain){
-		.segment = segment, .flags = flags, .fn = fn, .arg = arg, .in_place = segment->sealed,
-		.holder = COVB_HOLDER_CONSUMER,
-	};
+	memset(d, 0, offsetof(struct covb_drain, guard)); /* which is set up where there is one */
+	d->segment = segment;
+	d->flags = flags;
+	d->fn = fn;
+	d->arg = arg;
+	d->in_place = segment->sealed;
+	d->holder = COVB_HOLDER_CONSUMER;
 	err = get_room(d);
 	d->taken = d->room.taken;
 	d->queued = d->room.queued;
@@ -270,16 +273,21 @@ static int drain_owners(struct covb_drain *d, uint32_t first, uint32_t step)
 	return err;
 }
 
-/* Fetch what we are about to look at, all at once: each is on another processor, and as far away as the hint was. */
-static void fetch_hinted(const struct covb_drain *d, uint64_t hint)
+/*
+ * Fetch what we are about to look at, all at once: each is on another processor, and as far away as the hint was. Both
+ * of the entry's lines that x86 has; and the first words, if they are where they were the last time.
+ */
+static void fetch_hinted(const struct covbuf_segment *segment, uint64_t hint)
 {
 	uint32_t owner = COVBUF_HINT_OWNER(hint), i = COVBUF_HINT_AREA(hint);
 
-	if (owner < d->segment->layout.owners.nr)
-		covb_prefetch_write(&d->segment->owners[owner].queue);
-	if (i < d->segment->layout.areas.nr) {
-		covb_prefetch_write(&d->segment->areas[i].flag);
-		covb_prefetch_write(&d->segment->areas[i].handle);
+	if (owner < segment->layout.owners.nr)
+		covb_prefetch_write(&segment->owners[owner].queue);
+	if (i < segment->layout.areas.nr) {
+		covb_prefetch_write(&segment->areas[i].flag);
+		covb_prefetch_write(&segment->areas[i].filled_words);
+		if (segment->places)
+			covb_prefetch_write(segment->base + covb_load(&segment->places[i]));
 	}
 }
 
@@ -295,7 +303,7 @@ static int drain_queues(struct covb_drain *d)
 
 		if (!hint)
 			continue;
-		fetch_hinted(d, hint);
+		fetch_hinted(d->segment, hint);
 		err = drain_owners(d, i, COVBUF_NR_HINTS); /* first: nothing waits for the fence */
 		if (err || d->ends)
 			break;
@@ -335,13 +343,16 @@ static int drain_all(struct covb_drain *d)
 /* So often only hints are looked at, before a pass looks for what was queued by who was killed before the hint. */
 #define PASSES_BY_HINT 255
 
+/* What there is has far to come: it is sent for while the pass begins. */
 static bool is_any_hinted(const struct covbuf_segment *segment)
 {
-	uint64_t any = 0;
+	uint64_t hint = 0;
 
-	for (uint32_t i = 0; i < COVBUF_NR_HINTS; i++)
-		any |= covb_load(&segment->header->queued_hints[i]);
-	return any;
+	for (uint32_t i = 0; i < COVBUF_NR_HINTS && !hint; i++)
+		hint = covb_load(&segment->header->queued_hints[i]);
+	if (hint)
+		fetch_hinted(segment, hint);
+	return hint;
 }
 
 COVBUF_PUBLIC int covbuf_drain(struct covbuf_segment *segment, unsigned int flags, covbuf_batch_fn fn, void *arg,

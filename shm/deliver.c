@@ -176,6 +176,8 @@ int covb_drain_deliver(struct covb_drain *d, uint32_t i, uint64_t flag, bool lef
 	if (err)
 		return give_back_damaged(d, i, flag, &area, left);
 	add_bytes(d, &area);
+	if (d->segment->places)
+		covb_store(&d->segment->places[i], area.offset_bytes);
 	if (left)
 		area.claimed = area.position; /* of an earlier use: its writer has not said how far it was */
 	used = left ? 0 : used_words(d, &area); /* likewise */

@@ -373,6 +373,7 @@ void covbuf_segment_close(struct covbuf_segment *segment)
 	close_ours(segment, segment->lock_fd);
 	close_ours(segment, segment->fd);
 	free(segment->made);
+	free(segment->places);
 	if (segment->room)
 		covb_drain_room_free(segment->room);
 	free(segment->room);

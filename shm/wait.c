@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -106,6 +107,8 @@ int covbuf_segment_consume(struct covbuf_segment *segment)
 		covb_storage_unlock(segment, COVBUF_LOCK_CONSUMER);
 		return err;
 	}
+	if (!segment->places)
+		segment->places = calloc(segment->layout.areas.nr, sizeof(*segment->places));
 	segment->consumer = true;
 	return 0;
 }

@@ -124,8 +124,11 @@ static COVBUF_NOINSTR void fill_in(struct covbuf_context *ctx, struct covb_frame
 static COVBUF_NOINSTR covbuf_token start_at_once(struct covbuf_context *ctx, const struct covbuf_owner *owner,
 					    const struct owner_now *now, uint64_t handle, uint16_t flags)
 {
-	struct covb_frame *frame = get_area(ctx, now->config);
+	struct covb_frame *frame;
 
+	if (!COVB_PLAT_COUNTED)
+		covb_prefetch_write(&owner->slot->queue); /* for a short section's stop */
+	frame = get_area(ctx, now->config);
 	if (!frame) {
 		frame = covb_context_void(ctx);
 		if (frame)
