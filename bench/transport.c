@@ -108,7 +108,7 @@ static uint64_t receive_futex(uint64_t *first, uint64_t nr_message)
 	return 1;
 }
 
-static void send_area(uint64_t value, uint64_t nr, uint64_t nr_message)
+static __attribute__((noinline, aligned(64))) void send_area(uint64_t value, uint64_t nr, uint64_t nr_message)
 {
 	for (uint64_t sent = 0; sent < nr; sent += nr_message) {
 		covbuf_token token = covbuf_push(owner);
