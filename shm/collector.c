@@ -280,14 +280,16 @@ static int drain_owners(struct covb_drain *d, uint32_t first, uint32_t step)
 static void fetch_hinted(const struct covbuf_segment *segment, uint64_t hint)
 {
 	uint32_t owner = COVBUF_HINT_OWNER(hint), i = COVBUF_HINT_AREA(hint);
+	uint64_t place;
 
 	if (owner < segment->layout.owners.nr)
 		covb_prefetch_write(&segment->owners[owner].queue);
 	if (i < segment->layout.areas.nr) {
 		covb_prefetch_write(&segment->areas[i].flag);
 		covb_prefetch_write(&segment->areas[i].filled_words);
-		if (segment->places)
-			covb_prefetch_write(segment->base + covb_load(&segment->places[i]));
+		place = segment->places ? covb_load(&segment->places[i]) : 0;
+		if (place)
+			covb_prefetch_write(segment->base + place);
 	}
 }
 

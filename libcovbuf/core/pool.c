@@ -131,7 +131,7 @@ static COVBUF_NOINSTR void fetch_area(uint32_t i)
 		return; /* whoever has it next is mostly who emptied it */
 	covb_prefetch_write(&area->flag);
 	covb_prefetch_write(&area->filled_words);
-	covb_prefetch_write(covb_engine.frames[i].start);
+	covb_prefetch_write(covb_load(&covb_engine.frames[i].start)); /* whosever it is: nothing but a hint */
 }
 
 /* Take an area of a class. NULL: none was found. Any level; lock-free, bounded. */
