@@ -41,6 +41,21 @@
 
 #define START_PRIORITY 101
 
+/* For linkers that cannot read the script. As the last object of a link this has both sections begin and end at pages. */
+#if defined(COVB_LLVMPROF_LAST)
+#if defined(__powerpc64__)
+#define COVB_PAGE_SHIFT "16"
+#else
+#define COVB_PAGE_SHIFT "12"
+#endif
+__asm__(".pushsection __llvm_prf_cnts,\"aw\",@progbits\n"
+	".p2align " COVB_PAGE_SHIFT "\n"
+	".popsection\n"
+	".pushsection __llvm_prf_bits,\"aw\",@progbits\n"
+	".p2align " COVB_PAGE_SHIFT "\n"
+	".popsection\n");
+#endif
+
 COVB_HIDDEN __attribute__((used)) struct covbuf_profile_image covb_profile_image;
 
 static struct covb_found_image image;
@@ -420,7 +435,8 @@ static const char *check_pages(const char **to_do)
 	*to_do = "link with -Wl,-z,max-page-size=65536";
 	if (ends % page_bytes && ends % COVBUF_PROFILE_ALIGN == 0)
 		return "its sections are made for smaller pages than this system's";
-	*to_do = "add what pkg-config --libs covbuf-llvmprof-" COVB_CLANG_MAJOR " prints to the link (not for gold)";
+	*to_do = "add what pkg-config --libs covbuf-llvmprof-" COVB_CLANG_MAJOR " prints to the link (with gold or mold "
+		 "what --variable=last prints, as its last object)";
 	return ends % page_bytes ? "it was linked without covbuf's linker script" : NULL;
 }
 

@@ -72,6 +72,17 @@ if [ -n "$lld" ]; then
 	pair "PIE, ld.lld" "${with_lld[@]}"
 	program "static, ld.lld" 6 program.o "$runtime" -static "${with_lld[@]}"
 fi
+# Those that cannot read the script: the runtime is the last object.
+for linker in gold mold; do
+	if [ -n "${COVBUF_EMULATED:-}" ] || ! command -v "ld.$linker" > /dev/null; then
+		echo "skipped ld.$linker: it is not installed${COVBUF_EMULATED:+ for this processor}"
+		continue
+	fi
+	with_script=$runtime runtime=$COVBUF_BUILD/adapters/llvmprof/$1/last.o
+	pair "PIE, ld.$linker" -fuse-ld=$linker
+	program "static, sections collected, ld.$linker" 6 program.o "$runtime" -static -Wl,--gc-sections -fuse-ld=$linker
+	runtime=$with_script
+done
 [ -z "${COVBUF_EMULATED:-}" ] || QEMU_PAGESIZE=65536 expect "pages of 64 KiB" 6 1 ./program
 # Without compiler-rt's runtime, though the driver asks for it.
 if [ -n "${COVBUF_EMULATED:-}" ]; then

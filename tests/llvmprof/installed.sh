@@ -33,6 +33,8 @@ eval "words=($(pkg-config --libs "covbuf-llvmprof-$1"))"
 linked "pkg-config" "$clang" counted.o "${words[@]}" -o counted
 eval "words=($(pkg-config --cflags --libs "covbuf-llvmprof-$1"))"
 linked "pkg-config --cflags" "$clang" -O2 counted.c "${words[@]}" -o counted
+eval "words=($(pkg-config --variable=last "covbuf-llvmprof-$1"))"
+linked "pkg-config --variable=last" "$clang" counted.o "${words[@]}" -o counted
 lib=$prefix/lib/covbuf/llvmprof
 linked "the linker's argument" "$clang" counted.o -Wl,-T,"$lib/$1/covbuf.lds" -o counted
 linked "the source" "$clang" counted.o "$lib/runtime.c" -Wl,-T,"$lib/llvmprof.lds" -o counted
