@@ -118,21 +118,46 @@ COVB_HOT void __sanitizer_cov_trace_pc_guard(uint32_t *guard)
 
 #elif defined(COVBUF_SANCOV_INLINE)
 
-/* A site's first: in the process, in the context, or that records at all. */
+/* A site's first: in the process, in the context, or that records at all. Or the caller did not look at the guard. */
 COVB_COLD __attribute__((cold)) void append_guard_new(struct covbuf_context *ctx, uint64_t *slot, uint64_t here,
 						      uint32_t *guard)
 {
-	uint32_t epoch = covb_load(&ctx->epoch);
+	uint32_t epoch = covb_load(&ctx->epoch), value = covb_load(guard);
 
-	if (epoch < COVBUF_EPOCH_CONTEXT)
-		append_guard_first(ctx, slot, here, guard, epoch);
-	else if (epoch < COVBUF_EPOCH_LIMIT)
-		append_guard_seen(ctx, slot, here, guard, epoch);
-	else
+	if ((int32_t)(value & epoch) < 0)
+		covb_append_pc_unmarked(ctx, slot, COVB_GUARD_PC(value), guard);
+	else if (epoch >= COVBUF_EPOCH_LIMIT)
 		append_guard_unmarked(ctx, slot, here, guard);
+	else if (epoch >= COVBUF_EPOCH_CONTEXT)
+		append_guard_seen(ctx, slot, here, guard, epoch);
+	else if (value != epoch)
+		append_guard_first(ctx, slot, here, guard, epoch);
 }
 
-/* Whether the context keeps marks of its own, and has this site's. */
+#if defined(COVBUF_SANCOV_CONTEXT)
+
+/*
+ * What is seen in the context falls through, or what nobody wants to hear of; all else is out of line. The mark is a
+ * distance away from the guard, or is the guard, where the context has none of its own. It does not matter if a handler
+ * opens the context, or gives it marks, between the three loads: no mark of a context is an epoch of the process, and no
+ * guard one of a context.
+ */
+COVB_HOT void __sanitizer_cov_trace_pc_guard(uint32_t *guard)
+{
+	struct covbuf_context *ctx = covbuf_context();
+	const uint32_t *mark = (const uint32_t *)((uintptr_t)guard + (uintptr_t)ctx->marks_at);
+	uint64_t *slot;
+
+	if (COVBUF_LIKELY(covb_load(mark) == ctx->epoch))
+		return;
+	slot = covb_slot_pc(ctx);
+	if (COVBUF_UNLIKELY(slot != NULL))
+		append_guard_new(ctx, slot, COVB_CALLER(), guard);
+}
+
+#else
+
+/* Whether the context has marks of its own, and this site's among them holds its epoch. */
 COVBUF_INLINE COVBUF_NOINSTR bool guard_seen(const struct covbuf_context *ctx, const uint32_t *guard)
 {
 	const uint32_t *marks = covb_load(&ctx->seen);
@@ -141,7 +166,7 @@ COVBUF_INLINE COVBUF_NOINSTR bool guard_seen(const struct covbuf_context *ctx, c
 	if (COVBUF_UNLIKELY(!marks))
 		return false;
 	site = guard_site(guard);
-	return COVBUF_LIKELY(site < ctx->nr_seen && covb_load(&marks[site]) == covb_load(&ctx->epoch));
+	return COVBUF_LIKELY(site < ctx->nr_seen && covb_load(&marks[site]) == ctx->epoch);
 }
 
 /*
@@ -169,6 +194,8 @@ COVB_HOT void __sanitizer_cov_trace_pc_guard(uint32_t *guard)
 	else if (!guard_seen(ctx, guard))
 		append_guard_new(ctx, slot, COVB_CALLER(), guard);
 }
+
+#endif
 
 #elif defined(COVBUF_SANCOV_TRACE_ONLY)
 

@@ -105,6 +105,9 @@ __attribute__((constructor(ATTACH_PRIORITY))) static COVBUF_NOINSTR void attach(
 	if (!covbuf_image_attach)
 		return;
 #endif
+#if defined(COVBUF_SANCOV_CONTEXT)
+	covbuf_own_image = &covbuf_this_image;
+#endif
 	if (text_wanted())
 		dl_iterate_phdr(find_text, NULL);
 	if (covbuf_image_attach(&covbuf_this_image, COVBUF_ABI) == 0 && covbuf_this_image.sync)

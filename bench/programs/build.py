@@ -81,7 +81,8 @@ def recorders(ninja, covbuf):
                f"{GCC} -O2 -Wall -Wextra -Werror -I{TOP}/include -c {HERE}/recorder_covbuf.c -o recorder/covbuf.o",
                [f"{HERE}/driver.h"])
     linked = {"": ([], "")}
-    for name, archive in (("covbuf", "sancov"), ("covbuf_lto", "sancov_lto"), ("covbuf_trace_lto", "sancov_trace_lto")):
+    for name, archive in (("covbuf", "sancov"), ("covbuf_lto", "sancov_lto"), ("covbuf_trace_lto", "sancov_trace_lto"),
+                          ("covbuf_context_lto", "sancov_context_lto")):
         path = f"{covbuf}/adapters/sancov/libcovbuf_{archive}.a"
         linked[name] = (["recorder/covbuf.o", path, engine],
                         f"recorder/covbuf.o -Wl,--whole-archive {path} -Wl,--no-whole-archive {engine} {rest}")

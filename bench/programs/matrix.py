@@ -97,6 +97,9 @@ VARIANTS = [
             xz="segment"),
     Variant("covbuf, LTO: unique per context", "lto_guard", LTO_LINK, "covbuf_lto", "context", BASE["lto"],
             xz="segment"),
+    Variant("covbuf, LTO, context: unique per context", "lto_guard", LTO_LINK, "covbuf_context_lto", "context",
+            BASE["lto"], xz="segment"),
+    Variant("covbuf, LTO, context: idle", "lto_guard", LTO_LINK, "covbuf_context_lto", "idle", BASE["lto"]),
     Variant("covbuf, LTO: idle", "lto_guard", LTO_LINK, "covbuf_lto", "idle", BASE["lto"], xz="plain"),
     Variant("covbuf, LTO, trace only: full ordered trace", "lto_guard", LTO_LINK, "covbuf_trace_lto", "trace",
             BASE["lto"]),
@@ -151,7 +154,7 @@ TARGETS = {
         {"limit": 1.70, "what": "full ordered trace, called"},
         {"limit": 1.05, "against": EMPTY, "what": "callback against an empty one, in programs"}],
     "covbuf, LTO: unique per process": [{"limit": 1.10, "stretch": 1.07, "what": "unique per process, LTO"}],
-    "covbuf, LTO: unique per context": [{"limit": 1.18, "what": "unique per context, LTO"}],
+    "covbuf, LTO, context: unique per context": [{"limit": 1.18, "what": "unique per context, LTO"}],
     "covbuf, LTO: idle": [{"limit": 1.19, "stretch": 1.10, "what": "idle, LTO"}],
     "covbuf, clang's profile, MC/DC": [
         {"limit": 1.02, "against": MCDC_RT, "what": "clang's profile in shared memory"}],

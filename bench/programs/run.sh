@@ -36,7 +36,7 @@ if [ ! -f "$build/build.ninja" ]; then
 	cmake -S "$top" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCOVBUF_TESTS=OFF > /dev/null
 fi
 log=$build/programs.log
-ninja -C "$build" covbuf_{static,sancov,sancov_lto,sancov_trace_lto} adapters/llvmprof/all > "$log" 2>&1 ||
+ninja -C "$build" covbuf_{static,sancov,sancov_lto,sancov_trace_lto,sancov_context_lto} adapters/llvmprof/all > "$log" 2>&1 ||
 	{ tail -20 "$log" >&2; echo "programs: libcovbuf cannot be built; all of it: $log" >&2; exit 1; }
 "$top/bench/programs/build.py" "$build"
 exec python3 "$top/bench/programs/measure.py" "$build/programs" "${pass[@]}"

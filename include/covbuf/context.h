@@ -58,11 +58,12 @@ struct covbuf_context {
 	uint32_t closed;	/* its thread is ending: stays shut */
 	uint32_t hint;		/* index of the area that was taken last */
 	uint32_t reserved32;
+	intptr_t marks_at;	/* bytes from covbuf_own_image's guards to the marks of its sites; 0: it has none behind seen */
 	uint64_t common_handle;
 	void *priv;		/* the engine's half; NULL: not open */
 	uint64_t capacity;	/* counted areas: records that fit behind the open cursor, which points at the count */
 	uint64_t collects;	/* counted areas: from which task and level; the platform's */
-	uint64_t reserved[5];
+	uint64_t reserved[4];
 };
 COVBUF_STATIC_ASSERT(sizeof(struct covbuf_context) == 128, "part of the ABI between images");
 
@@ -81,6 +82,12 @@ struct covbuf_image {
 	void (*sync)(struct covbuf_image *image); /* inline counters: record what they hold; or NULL */
 	uint64_t reserved[5];
 };
+
+/*
+ * The instrumented image that holds the engine, if its callbacks look at marks_at; set by its constructor, before it
+ * attaches. Hidden, so that callbacks which do can be linked into no other image.
+ */
+extern COVBUF_HIDDEN struct covbuf_image *covbuf_own_image;
 
 /**
  * covbuf_image_attach() - make an instrumented image known to the engine

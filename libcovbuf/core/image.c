@@ -10,6 +10,7 @@
 #include "engine.h"
 
 struct covb_images covb_images;
+COVBUF_HIDDEN struct covbuf_image *covbuf_own_image;
 
 /* Under the lock. Returns the first number. */
 uint32_t covb_sites_reserve(uint32_t nr_sites)
@@ -50,6 +51,19 @@ uint32_t covb_epoch_next(void)
 
 #define EPOCHS_A_LAP (COVBUF_EPOCH_LIMIT - COVBUF_EPOCH_CONTEXT)
 
+/* Where a site of the engine's own image finds its mark; 0 unless there is one for each. */
+static COVBUF_NOINSTR intptr_t marks_at(const uint32_t *marks, uint32_t nr_marks)
+{
+	const struct covbuf_image *image = covbuf_own_image;
+
+	/* acquire: partner is the release in covbuf_image_attach(); the rest is there when it is */
+	if (!image || !covb_load_acquire(&image->tls_offset) || !image->guards)
+		return 0;
+	if (image->site_base + (uint64_t)(image->guards_end - image->guards) > nr_marks)
+		return 0;
+	return (intptr_t)(marks + image->site_base) - (intptr_t)image->guards;
+}
+
 /*
  * Give the context its marks. False: there is no memory for them. Sites that came later than the marks are recorded
  * every time: more, never less. What a handler in between has done is done again, alike.
@@ -70,6 +84,7 @@ static COVB_RARE bool find_marks(struct covbuf_context *ctx)
 		covb_local_cas((uint64_t *)&priv->seen, 0, (uint64_t)(uintptr_t)marks);
 	}
 	covb_store(&ctx->nr_seen, priv->nr_seen);
+	covb_store(&ctx->marks_at, marks_at(covb_load(&priv->seen), priv->nr_seen));
 	covb_barrier(); /* same CPU: likewise */
 	covb_store(&ctx->seen, covb_load(&priv->seen));
 	return true;

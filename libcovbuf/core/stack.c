@@ -144,6 +144,7 @@ COVB_RARE void covb_context_forget(struct covbuf_context *ctx, bool unborn)
 
 	covb_context_shut(ctx);
 	covb_store(&ctx->epoch, unborn ? COVBUF_EPOCH_NONE : COVBUF_EPOCH_SHUT);
+	covb_store(&ctx->marks_at, (intptr_t)0);
 	covb_store(&ctx->seen, (uint32_t *)NULL);
 	covb_store(&ctx->nr_seen, 0);
 	covb_store(&ctx->top, (struct covb_frame *)NULL);

@@ -469,3 +469,38 @@ Test(sections, marks_of_the_process_and_of_a_context_are_told_apart)
 	cr_assert_eq(covbuf_disable(process), 0);
 	cr_assert_eq(collect(process)->nr_words, 1);
 }
+
+/* A place that only reads marks_at is right for all sites of the image, or it is not told. */
+Test(sections, marks_are_at_a_distance_where_there_is_one_for_each_site)
+{
+	static uint32_t early[2], guards[4];
+	static struct covbuf_image first = { .guards = early, .guards_end = early + 2 };
+	static struct covbuf_image own = { .guards = guards, .guards_end = guards + 4 };
+	struct covb_context_private *priv;
+	struct covbuf_context *ctx = covbuf_context();
+	struct covbuf_owner *owner;
+
+	attach_with(8);
+	covbuf_own_image = &own;
+	cr_assert_eq(covbuf_image_attach(&first, COVBUF_ABI), 0);
+	owner = remote_owner(1, COVBUF_OWNER_UNIQUE_CONTEXT);
+	cr_assert_eq(records_of_two(owner, early), 1); /* marks of two sites */
+	cr_assert_eq(ctx->marks_at, 0);
+	cr_assert_eq(covbuf_image_attach(&own, COVBUF_ABI), 0);
+	cr_assert_eq(own.site_base, 2);
+	priv = ctx->priv;
+	covb_context_forget(ctx, true); /* as who takes the slot over finds it */
+	ctx->priv = priv;
+	cr_assert_eq(records_of_two(owner, early), 1);
+	cr_assert_eq(ctx->nr_seen, 2);
+	cr_assert_eq(ctx->marks_at, 0);
+	priv->seen = NULL;
+	covb_context_forget(ctx, true);
+	ctx->priv = priv;
+	cr_assert_eq(records_of_two(owner, early), 1);
+	cr_assert_eq(ctx->nr_seen, 6);
+	for (int i = 0; i < 4; i++)
+		cr_assert_eq((uintptr_t)&guards[i] + (uintptr_t)ctx->marks_at, (uintptr_t)&ctx->seen[2 + i]);
+	covb_context_forget(ctx, false);
+	cr_assert_eq(ctx->marks_at, 0);
+}

@@ -8,7 +8,7 @@
 /* struct covbuf_context */
 #define COVB_ASM_CURSOR 0
 #define COVB_ASM_TOP 16
-#define COVB_ASM_PRIV 64
+#define COVB_ASM_PRIV 72
 
 /* struct covb_frame */
 #define COVB_ASM_START 8
