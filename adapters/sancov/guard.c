@@ -138,9 +138,9 @@ COVB_COLD __attribute__((cold)) void append_guard_new(struct covbuf_context *ctx
 
 /*
  * What is seen in the context falls through, or what nobody wants to hear of; all else is out of line. The mark is a
- * distance away from the guard, or is the guard, where the context has none of its own. It does not matter if a handler
- * opens the context, or gives it marks, between the three loads: no mark of a context is an epoch of the process, and no
- * guard one of a context.
+ * distance away from the guard, or is the guard, where the context has none of its own. It does not matter if a
+ * handler opens the context, or gives it marks, between the three loads: no mark of a context is an epoch of the
+ * process, and no guard one of a context.
  */
 COVB_HOT void __sanitizer_cov_trace_pc_guard(uint32_t *guard)
 {

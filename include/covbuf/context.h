@@ -53,12 +53,12 @@ struct covbuf_context {
 	struct covb_frame *top;	/* NULL: nothing collects */
 	uint32_t epoch;		/* what a site's mark holds once seen; 0 before the program starts */
 	uint32_t nr_seen;	/* words behind seen */
-	uint32_t *seen;		/* marks of unique mode per context: a word per site of the process; once there, they stay */
+	uint32_t *seen;		/* unique per context: a word per site of the process; once there, they stay */
 	uint32_t level;		/* raised by covbuf_signal_enter() */
 	uint32_t closed;	/* its thread is ending: stays shut */
 	uint32_t hint;		/* index of the area that was taken last */
 	uint32_t reserved32;
-	intptr_t marks_at;	/* bytes from covbuf_own_image's guards to the marks of its sites; 0: it has none behind seen */
+	intptr_t marks_at;	/* bytes from covbuf_own_image's guards to its sites' marks; 0: it has none */
 	uint64_t common_handle;
 	void *priv;		/* the engine's half; NULL: not open */
 	uint64_t capacity;	/* counted areas: records that fit behind the open cursor, which points at the count */

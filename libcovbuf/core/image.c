@@ -100,9 +100,9 @@ static COVB_RARE bool marks_are_in_use(const struct covbuf_context *ctx)
 }
 
 /*
- * All epochs have been given out, and are given out again once the marks are wiped. Before the first is taken: a handler
- * that comes meanwhile wipes them itself. False: a frame may mark sites with one of the old epochs after that. (So may a
- * start that took the very last one, and was interrupted by this one before it pushed its frame: not looked for.)
+ * All epochs have been given out, and are given out again once the marks are wiped. Before the first is taken: a
+ * handler that comes meanwhile wipes them itself. False: a frame may mark sites with one of the old epochs after that.
+ * (So may a start that took the very last one, and was interrupted by this one before its push: not looked for.)
  */
 static COVB_RARE bool begin_again(struct covbuf_context *ctx)
 {
