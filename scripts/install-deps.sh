@@ -25,9 +25,10 @@ test=(
 	relacy-dev frama-c-base                    # models, proofs
 	gcc-powerpc64le-linux-gnu g++-powerpc64le-linux-gnu libc6-dev-ppc64el-cross qemu-user qemu-system-ppc # POWER
 	llvm-19-dev # a pass plugin for profiles
+	mold llvm-19-linker-tools # other linkers, and LTO with ld.bfd
 )
 # Debian brings these by its security updates; a mirror without them is no error, and their tests are skipped.
-optional=(clang-22 llvm-22 llvm-22-dev lld-22 libclang-rt-22-dev) # profiles of a newer LLVM, with group test
+optional=(clang-22 llvm-22 llvm-22-dev lld-22 libclang-rt-22-dev llvm-22-linker-tools) # profiles of a newer LLVM, with group test
 real=(
 	dpkg-dev xz-utils # source packages
 	libevent-dev tcl  # memcached and sqlite3 are built with these
