@@ -202,6 +202,7 @@ struct covb_engine {
 	struct covbuf_owner *owners;	      /* nr_owners */
 	struct covb_handle_table *handles;     /* acquire, release */
 	uint32_t epoch;			      /* unique per process: last given out */
+	uint32_t epoch_in_use;		      /* the next to be passed over; 0 until they begin again */
 	uint32_t nr_sites;		      /* of all images */
 	uint32_t owner_hint;		      /* where the search for a free owner slot begins */
 };

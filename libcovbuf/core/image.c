@@ -37,14 +37,39 @@ void covb_images_sweep(void)
 	covb_plat_rcu_read_unlock();
 }
 
-/* A new epoch for unique mode. At the wrap all marks are wiped, so that none of an old epoch counts. */
+/* The least that an owner has, from here on. */
+static uint32_t least_in_use(uint32_t from)
+{
+	uint32_t least = COVBUF_EPOCH_CONTEXT;
+
+	for (uint32_t i = 0; i < covb_engine.nr_owners; i++) {
+		const struct covbuf_owner *owner = &covb_engine.owners[i];
+		uint32_t epoch = covb_load(&owner->epoch);
+
+		if (covb_load(&owner->config) && epoch >= from && epoch < least)
+			least = epoch;
+	}
+	return least;
+}
+
+/*
+ * A new epoch for unique mode. At the wrap all marks are wiped, so that none of an old epoch counts; and whose owner is
+ * still there, enabled or in sections, which go on marking, is passed over. Under the lock.
+ */
 uint32_t covb_epoch_next(void)
 {
-	if (++covb_engine.epoch >= COVBUF_EPOCH_CONTEXT) {
-		covb_images_sweep();
-		covb_engine.epoch = 1;
+	struct covb_engine *e = &covb_engine;
+
+	for (;;) {
+		if (++e->epoch >= COVBUF_EPOCH_CONTEXT) {
+			covb_images_sweep();
+			e->epoch = 1;
+			e->epoch_in_use = least_in_use(1);
+		}
+		if (e->epoch != e->epoch_in_use)
+			return e->epoch;
+		e->epoch_in_use = least_in_use(e->epoch + 1);
 	}
-	return covb_engine.epoch;
 }
 
 /* ---- unique per context ---------------------------------------------------------------------- */

@@ -436,6 +436,37 @@ Test(sections, epochs_of_a_context_come_again_when_no_mark_of_theirs_is_left)
 	cr_assert_eq(records_of_two(owner, guards), 1);
 }
 
+Test(sections, epochs_of_the_process_come_again_when_no_owner_has_them)
+{
+	struct covbuf_owner *first, *second, *third;
+
+	attach_with(8);
+	first = make_owner(COVBUF_MODE_PC, COVBUF_LINEAR, COVBUF_OWNER_UNIQUE);
+	second = make_owner(COVBUF_MODE_PC, COVBUF_LINEAR, COVBUF_OWNER_UNIQUE);
+	third = make_owner(COVBUF_MODE_PC, COVBUF_LINEAR, COVBUF_OWNER_UNIQUE);
+	covb_engine.epoch = COVBUF_EPOCH_CONTEXT - 1;
+	for (uint32_t epoch = 1; epoch <= 2; epoch++) {
+		cr_assert_eq(covbuf_enable(first), 0);
+		cr_assert_eq(covb_load(&first->epoch), epoch);
+		cr_assert_eq(covbuf_disable(first), 0);
+	}
+	covb_engine.epoch = COVBUF_EPOCH_CONTEXT - 2;
+	cr_assert_eq(covbuf_enable(first), 0);
+	cr_assert_eq(covb_load(&first->epoch), COVBUF_EPOCH_CONTEXT - 1);
+	cr_assert_eq(covbuf_disable(first), 0);
+	covb_store(&second->epoch, 1);
+	cr_assert_eq(covbuf_enable(first), 0);
+	cr_assert_eq(covb_load(&first->epoch), 2);
+	covb_store(&third->epoch, 3);
+	covb_engine.epoch = COVBUF_EPOCH_CONTEXT - 1;
+	cr_assert_eq(covbuf_disable(first), 0);
+	cr_assert_eq(covbuf_enable(first), 0);
+	cr_assert_eq(covb_load(&first->epoch), 4);
+	cr_assert_eq(covbuf_disable(first), 0);
+	cr_assert_eq(covbuf_enable(first), 0);
+	cr_assert_eq(covb_load(&first->epoch), 5);
+}
+
 /* Each at the end of its range, so that the marks of one would be the other's without it. */
 Test(sections, marks_of_the_process_and_of_a_context_are_told_apart)
 {
