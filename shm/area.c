@@ -12,7 +12,7 @@
 #include "area.h"
 
 /* How far ahead lines are fetched for writing: some that are on their way at any time, none that are gone again. */
-#define PREFETCH_WORDS 128
+#define PREFETCH_WORDS 512
 #define PREFETCHED_WORDS 8 /* by one prefetch; more on POWER */
 
 bool covb_area_same(const struct covbuf_area *a, const struct covbuf_area *b)
@@ -176,18 +176,20 @@ static void see_slots(struct progress *p, const struct covb_line *line, uint32_t
 static uint64_t see_lines(struct progress *p, const uint64_t *words, uint64_t nr_words, uint32_t record_words,
 			  uint64_t *to)
 {
+	const uint32_t nr_slots = COVB_LINE_WORDS / record_words;
 	uint64_t i = 0;
 
 	for (; i + COVB_LINE_WORDS <= nr_words; i += COVB_LINE_WORDS) {
+		const bool ahead = i + COVB_LINE_WORDS + PREFETCH_WORDS <= nr_words;
 		struct covb_line line;
 
-		for (uint32_t j = 0; j < COVB_LINE_WORDS && i + PREFETCH_WORDS + j < nr_words; j += PREFETCHED_WORDS)
+		for (uint32_t j = 0; ahead && j < COVB_LINE_WORDS; j += PREFETCHED_WORDS)
 			covb_prefetch_write(&words[i + PREFETCH_WORDS + j]);
 		line = covb_line_load(&words[i]);
 		if (to)
 			covb_line_store(&to[i], &line);
-		if (covb_line_full(&line, record_words))
-			see_records(p, COVB_LINE_WORDS / record_words, i + COVB_LINE_WORDS);
+		if (COVBUF_LIKELY(covb_line_full(&line, record_words)))
+			see_records(p, nr_slots, i + COVB_LINE_WORDS);
 		else
 			see_slots(p, &line, record_words, i);
 	}
@@ -237,7 +239,13 @@ void covb_area_set_guard(uint64_t *words, uint64_t nr_words)
 	}
 }
 
-#define BLOCK_WORDS 256 /* stays in the nearest cache between being looked at and being zeroed */
+#define BLOCK_WORDS 512 /* stays in the nearest cache between being looked at and being zeroed */
+
+/* They are emptied from the last to the first: the nearest cache has what the reader has seen last. */
+static uint64_t nr_blocks(uint64_t nr_words)
+{
+	return (nr_words + BLOCK_WORDS - 1) / BLOCK_WORDS;
+}
 
 static uint64_t block_words(uint64_t left_words)
 {
@@ -265,8 +273,8 @@ void covb_words_clean(uint64_t *words, uint64_t nr_words, uint32_t mode, uint32_
 		covb_store(&words[0], 0);
 		covb_barrier();
 	}
-	for (uint64_t i = 0; i < nr_words - COVBUF_GUARD_WORDS; i += BLOCK_WORDS) {
-		uint64_t nr = block_words(nr_words - COVBUF_GUARD_WORDS - i);
+	for (uint64_t n = nr_blocks(nr_words - COVBUF_GUARD_WORDS); n > 0; n--) {
+		uint64_t i = (n - 1) * BLOCK_WORDS, nr = block_words(nr_words - COVBUF_GUARD_WORDS - i);
 
 		if (holds_anything(&words[i], nr))
 			covb_words_zero(&words[i], nr, record_words);
@@ -276,8 +284,11 @@ void covb_words_clean(uint64_t *words, uint64_t nr_words, uint32_t mode, uint32_
 
 void covb_words_clean_used(uint64_t *words, uint64_t nr_words, uint32_t mode)
 {
-	for (uint64_t i = 0; i < nr_words; i += BLOCK_WORDS)
+	for (uint64_t n = nr_blocks(nr_words); n > 0; n--) {
+		uint64_t i = (n - 1) * BLOCK_WORDS;
+
 		covb_words_zero(&words[i], block_words(nr_words - i), covb_record_words(mode));
+	}
 }
 
 void covb_area_clean(const struct covbuf_segment *segment, uint32_t area)
