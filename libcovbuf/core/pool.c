@@ -60,6 +60,8 @@ static COVBUF_NOINSTR struct covb_frame *try_area(uint32_t i, uint32_t area_clas
 		return NULL;
 	if (COVBUF_UNLIKELY(!covb_flag_take(area, covb_engine.proc, &flag)))
 		return NULL;
+	if (!COVB_PLAT_COUNTED)
+		covb_prefetch_write(frame->start);
 	/* again: the maker may have retired the entry and made another of it between the two looks */
 	if (COVBUF_UNLIKELY(covb_load(&area->area_class) != area_class)) {
 		covb_flag_give(area, flag);
@@ -121,7 +123,7 @@ static COVB_LONG struct covb_frame *search(struct covbuf_context *ctx, uint32_t 
 
 /*
  * An area comes back from the processor that read and emptied it. Fetch what its next user writes to at once, not one
- * after the other: both of the entry's lines that x86 has, and the first words.
+ * after the other: both of the entry's lines that x86 has; the first words as soon as the frame is ours to look at.
  */
 static COVBUF_NOINSTR void fetch_area(uint32_t i)
 {
@@ -131,7 +133,6 @@ static COVBUF_NOINSTR void fetch_area(uint32_t i)
 		return; /* whoever has it next is mostly who emptied it */
 	covb_prefetch_write(&area->flag);
 	covb_prefetch_write(&area->filled_words);
-	covb_prefetch_write(covb_load(&covb_engine.frames[i].start)); /* whosever it is: nothing but a hint */
 }
 
 /* Take an area of a class. NULL: none was found. Any level; lock-free, bounded. */
