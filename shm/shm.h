@@ -57,7 +57,7 @@ struct covbuf_segment {
 	struct covb_drain_room *room; /* memory of the last pass over it; see collector.c */
 	uint32_t room_busy;
 	uint32_t passes_by_hint; /* the consumer's, that may look at hinted owners only before one looks at all */
-	uint64_t *places;	/* the consumer's: offset of each area that it has read; 0 at first. relaxed; NULL: no memory */
+	uint64_t *places;	/* the consumer's: offset of each area it has read, or 0. relaxed; NULL: no memory */
 	struct covb_made *made;	/* layout.areas.nr */
 	uint32_t nr_made, nr_retired;
 	uint64_t size_bytes;	/* of the storage */

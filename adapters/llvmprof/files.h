@@ -246,8 +246,8 @@ COVB_RAW uint64_t covb_pid_namespace(void)
 }
 
 /*
- * Which process this is. @note: zero, or of the process that has forked this one: that is in the same namespace if its pid
- * is known here, and a fork child need not ask.
+ * Which process this is. @note: zero, or of the process that has forked this one: that is in the same namespace if its
+ * pid is known here, and a fork child need not ask.
  */
 COVB_RAW void covb_note_process(struct covbuf_profile_note *note)
 {

@@ -41,7 +41,7 @@
 
 #define START_PRIORITY 101
 
-/* For linkers that cannot read the script. As the last object of a link this has both sections begin and end at pages. */
+/* For linkers that cannot read the script. In the last object of a link: both sections begin and end at pages. */
 #if defined(COVB_LLVMPROF_LAST)
 #if defined(__powerpc64__)
 #define COVB_PAGE_SHIFT "16"

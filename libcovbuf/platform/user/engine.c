@@ -322,7 +322,7 @@ void covb_engine_after_fork(void)
 	e->proc = proc;
 	/* zeroed: what is marked as held there the parent holds. Where that fails those areas are left to others */
 	madvise(e->frames, e->nr_areas_max * sizeof(*e->frames), MADV_DONTNEED);
-	/* likewise: how many epochs a context has given out may have been copied before, and its marks after they were used */
+	/* likewise: the number of epochs given out may have been copied before they were used, the marks after */
 	madvise(e->privates, e->nr_contexts * sizeof(*e->privates), MADV_DONTNEED);
 	/* the guards hold the parent's marks: an epoch of its own makes every site new */
 	if (covb_load(&e->owners[e->automatic.owner].config))
