@@ -13,7 +13,7 @@ tree=$work/tree
 build=$work/build
 jobs=$(nproc)
 units="test_append test_sections test_owner test_pool test_ring test_merge"
-shown_units="test_profile test_profile_part" # by patches that name them
+shown_units="test_collector test_profile test_profile_part" # by patches that name them
 survivors=()
 
 copy_tree() {

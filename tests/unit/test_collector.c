@@ -542,6 +542,33 @@ Test(collector, owner_of_the_dead_is_disabled_for_good)
 	cr_assert_eq(image.owners[0].state, COVBUF_OWNER_LIVE);
 }
 
+/* It died between the words of the description: an area that was linear is a ring, but has no ring's number of words. */
+static void half_described(uint32_t i)
+{
+	image_area(&image, i, COVBUF_AREA_HELD, COVBUF_MODE_PC, COVBUF_RING, LINEAR_WORDS);
+	image_words(&image, i)[7] = COVBUF_RING_START | 7;
+	held_by(i, 2, COVBUF_AREA_HELD);
+}
+
+Test(collector, area_that_the_dead_had_half_described_is_no_damage)
+{
+	bury();
+	half_described(4);
+	cr_assert_eq(drain(COVBUF_DRAIN_AUDIT), 0);
+	cr_assert_eq(got.nr_batches, 0);
+	cr_assert(image_is_clean(&image, 4));
+	cr_assert_eq(drained.reclaimed, 1);
+}
+
+Test(collector, area_of_the_dead_that_is_nowhere_is_damage)
+{
+	bury();
+	half_described(4);
+	image.areas[4].offset_bytes = 6 * PART + 8;
+	cr_assert_eq(drain(COVBUF_DRAIN_AUDIT), -EPROTO);
+	cr_assert_eq(image_state(&image, 4), COVBUF_AREA_READING);
+}
+
 Test(collector, areas_of_a_dead_consumer_are_delivered_again)
 {
 	queue_three(4, 400);
