@@ -50,7 +50,7 @@ int main(int argc, char **argv)
 	if (!strcmp(end, "sleep")) {
 		puts("asleep");
 		fflush(stdout);
-		sleep(30);
+		sleep(600);
 	}
 	return !strcmp(end, "exit") ? n : 0;
 }

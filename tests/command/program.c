@@ -59,6 +59,11 @@ int main(int argc, char **argv)
 		usleep((useconds_t)value * 1000);
 		exit(0);
 	}
+	if (!strcmp(what, "outlive") && !fork()) {
+		for (int i = 0; i < 12000 && access(argv[3], F_OK); i++)
+			usleep(10000);
+		exit(0);
+	}
 	/* a server: children one after the other, and a grandchild each */
 	for (int i = 0; !strcmp(what, "serve") && i < value; i++) {
 		if (!fork()) {

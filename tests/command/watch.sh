@@ -3,7 +3,7 @@
 # covbuf stat, top and ls, while a program records.
 . "$(dirname "$0")/lib.sh"
 build_gcc program || exit 1
-"$COVBUF" run -q --trace -o live ./program 2000 sleep 30 > asleep.out &
+"$COVBUF" run -q --trace -o live ./program 2000 sleep 600 > asleep.out &
 pid=$!
 until grep -q asleep asleep.out 2> /dev/null; do sleep 0.02; done
 
