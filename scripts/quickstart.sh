@@ -19,7 +19,7 @@ between=3 # seconds from one look to the next
 install=1
 while [ $# -gt 0 ]; do
 	case $1 in
-	--short) megabytes=24 between=1 ;;
+	--short) megabytes=24 between=0.3 ;;
 	--no-install) install= ;;
 	--dir) dir=${2:?--dir needs a folder} && shift ;;
 	-h | --help) sed -n '3,13s/^# \{0,1\}//p' "$0"; exit 0 ;;

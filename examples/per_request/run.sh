@@ -18,8 +18,14 @@ for ((i = 0; i < 600; i++)); do
 done
 read -r port < "$work/port"
 
-"$programs/per_request_client" "$port" "/primes?400000" "/syllables?30000000" | tee "$work/table"
-[ "${PIPESTATUS[0]}" -eq 0 ] || { echo "they were not served at the same time"; exit 1; }
+# Once more, with more to do, where the first was served before the second came: 3.
+for n in 1 1 2 4 8 8; do
+	status=0
+	"$programs/per_request_client" "$port" "/primes?$((400000 * n))" "/syllables?$((30000000 * n))" > "$work/table" || status=$?
+	[ "$status" -eq 3 ] || break
+done
+cat "$work/table"
+[ "$status" -eq 0 ] || { echo "they were not served at the same time"; exit 1; }
 
 reached() { # FUNCTION: "LEFT RIGHT", places
 	awk -v name="$1" '$1 == name { print $2, $3 }' "$work/table"

@@ -82,6 +82,7 @@ for seconds in 1 4 16; do # until there was enough to do
 	rm -f all.covbuf
 	begin all.covbuf --trace --limit 8G
 	sleep $seconds
+	kill -STOP "$server" # while there is no recorder nobody makes areas
 	kill -9 "$recorder" "$server"
 	wait "$recorder" 2> /dev/null || true
 	wait "$client" || true
