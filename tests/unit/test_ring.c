@@ -46,15 +46,27 @@ Test(ring, a_ring_that_nobody_drains_counts_what_it_loses)
 	cr_assert_eq(collect(owner)->nr_words, ring_records(0));
 }
 
+/* The only one that is in use; which of them it is depends on the thread's number. */
+static struct covbuf_area *ring_in_use(struct covbuf_segment *segment)
+{
+	uint32_t i = 0;
+
+	while (COVBUF_FLAG_STATE(covb_load(&segment->areas[i].flag)) != COVBUF_AREA_HELD)
+		cr_assert_lt(++i, segment->layout.areas.nr);
+	return &segment->areas[i];
+}
+
 /* As the consumer does, whose next pass is many slots long. */
 static void free_slots(struct covbuf_segment *segment, uint64_t nr)
 {
+	struct covbuf_area *area = ring_in_use(segment);
+	uint64_t *words = (uint64_t *)(segment->base + area->offset_bytes);
+
 	for (; nr; nr--) {
-		uint64_t k = covb_load(&segment->areas[0].position);
-		uint64_t *words = (uint64_t *)(segment->base + segment->areas[0].offset_bytes);
+		uint64_t k = covb_load(&area->position);
 
 		covb_store(&words[k % ring_records(0)], k + ring_records(0));
-		covb_store(&segment->areas[0].position, k + 1);
+		covb_store(&area->position, k + 1);
 	}
 }
 
