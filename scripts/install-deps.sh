@@ -15,11 +15,12 @@ build=(
 	liburcu-dev libjemalloc-dev
 	libdw-dev libelf-dev libncurses-dev libzstd-dev
 	clang-19 llvm-19 lld-19 # adapters as bitcode, for LTO
+	libclang-rt-19-dev      # clang asks for it when it links its own coverage, though nothing is taken from it
 	lcov                    # genhtml, for covbuf report --html
 )
 test=(
-	libcriterion-dev libclang-rt-19-dev
-	spin man-db mandoc python3 procps patch
+	libcriterion-dev
+	spin mandoc python3 procps patch zstd
 	qemu-system-x86 busybox-static cpio gcc-12 # covbuf.ko in virtual machines
 	bc bison flex                              # kernels with KCOV, and with debugging
 	relacy-dev frama-c-base                    # models, proofs
