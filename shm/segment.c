@@ -119,8 +119,8 @@ static int reserve_tables(struct covbuf_segment *segment, struct covbuf_message 
 	if (!err) /* the end of the directory too, so that the file reaches up to the data */
 		err = covb_storage_reserve(segment->fd, last, COVBUF_PART_BYTES);
 	if (err)
-		return covb_say(why, err, "cannot reserve %" PRIu64 " KiB for the segment's tables: %s; free some space, "
-				"or choose another place", layout->areas.offset_bytes >> 10, strerror(-err));
+		return covb_say(why, err, "cannot reserve %" PRIu64 " KiB for the segment's tables: %s%s",
+				layout->areas.offset_bytes >> 10, strerror(-err), covb_storage_advise(-err, true));
 	segment->size_bytes = layout->data_offset_bytes;
 	return 0;
 }
@@ -206,9 +206,15 @@ static int make_first_areas(struct covbuf_segment *segment, uint32_t nr, struct 
 		return 0;
 	if (made >= 0)
 		made = -ENOSPC;
-	return covb_say(why, made, "cannot make the first %" PRIu32 " areas of %" PRIu64 " KiB: %s; free some space, "
-			"or choose another place", nr, covbuf_class_bytes(segment->layout.automatic.area_class) >> 10,
-			strerror(-made));
+	return covb_say(why, made, "cannot make the first %" PRIu32 " areas of %" PRIu64 " KiB: %s%s", nr,
+			covbuf_class_bytes(segment->layout.automatic.area_class) >> 10, strerror(-made),
+			covb_storage_advise(-made, true));
+}
+
+/* The lock's descriptor is opened by way of /proc. */
+static const char *advise_lock(int err)
+{
+	return err == -EMFILE || err == -ENFILE ? covb_storage_advise(-err, true) : "; is /proc mounted?";
 }
 
 static int make(struct covbuf_segment *segment, bool in_memory, uint32_t nr_initial, struct covbuf_message *why)
@@ -227,7 +233,7 @@ static int make(struct covbuf_segment *segment, bool in_memory, uint32_t nr_init
 		return err;
 	err = covb_storage_lock(segment, COVBUF_LOCK_MAKER);
 	if (err)
-		return covb_say(why, err, "cannot lock the segment: %s; is /proc mounted?", strerror(-err));
+		return covb_say(why, err, "cannot lock the segment: %s%s", strerror(-err), advise_lock(err));
 	write_header(segment);
 	err = make_arena(segment, why);
 	if (err)
@@ -310,7 +316,7 @@ static int consume_opened(struct covbuf_segment *segment, const char *where, str
 		return covb_say(why, err, "%s is being drained by process %" PRIu32 "; there is one consumer at a time",
 				where, pid);
 	if (err)
-		return covb_say(why, err, "cannot lock %s: %s; is /proc mounted?", where, strerror(-err));
+		return covb_say(why, err, "cannot lock %s: %s%s", where, strerror(-err), advise_lock(err));
 	return 0;
 }
 

@@ -94,6 +94,7 @@ int covb_layout_check(const char *name, const struct covbuf_header *header, uint
 		      struct covb_layout *layout, struct covbuf_message *why);
 
 /* storage.c: the file behind a segment */
+const char *covb_storage_advise(int err, bool making); /* of a positive number; begins with "; ", or is empty */
 int covb_storage_create(const char *where, int *fd, struct covbuf_message *why);
 void covb_storage_remove(const char *where);
 int covb_storage_open(const char *where, bool write, int *fd, struct covbuf_message *why);

@@ -45,7 +45,7 @@ static const char *after_prefix(const char *where, const char *prefix)
 	return strncmp(where, prefix, length) ? NULL : where + length;
 }
 
-static const char *advise(int err, bool making)
+const char *covb_storage_advise(int err, bool making)
 {
 	switch (err) {
 	case EEXIST:
@@ -57,7 +57,10 @@ static const char *advise(int err, bool making)
 		return making ? "; choose a place that you may write to" :
 				"; a segment is open to the user who made it only";
 	case ENOSPC:
+	case EDQUOT:
 		return "; free some space, or choose another place";
+	case EFBIG:
+		return "; raise the limit of file size (ulimit -f)";
 	case EMFILE:
 	case ENFILE:
 		return "; raise the limit of open files (ulimit -n)";
@@ -84,7 +87,7 @@ int covb_storage_create(const char *where, int *out, struct covbuf_message *why)
 	if (fd < 0) {
 		err = errno;
 		return covb_say(why, -err, "cannot make the segment %s: %s%s", where ? where : "in memory", strerror(err),
-				advise(err, true));
+				covb_storage_advise(err, true));
 	}
 	fd = move_high(fd);
 	/* a umask may have taken rights away from the owner, and a memfd has all */
@@ -144,7 +147,7 @@ int covb_storage_open(const char *where, bool write, int *out, struct covbuf_mes
 		fd = name ? shm_open(name, how, 0) : open(where, how | O_NONBLOCK | O_NOCTTY);
 		if (fd < 0) {
 			err = errno;
-			return covb_say(why, -err, "cannot open the segment %s: %s%s", where, strerror(err), advise(err, false));
+			return covb_say(why, -err, "cannot open the segment %s: %s%s", where, strerror(err), covb_storage_advise(err, false));
 		}
 		fd = move_high(fd);
 	}

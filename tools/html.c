@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "temporary.h"
 
 /* genhtml stops at a source file that is not there: those are left out, and said. */
 static void drop_missing(struct coverage *shown, const char *source_prefix)
@@ -55,6 +56,22 @@ static void show_log(FILE *log)
 		fprintf(stderr, "  %s", line);
 }
 
+/* What genhtml 1.16 cannot write, to a full disk for one, it does not mention. Its first page is the last one that it writes. */
+static bool is_whole(const char *directory)
+{
+	char *path = must_printf("%s/index.html", directory), line[512];
+	FILE *page = fopen(path, "r");
+	bool whole = false;
+
+	free(path);
+	if (!page)
+		return false;
+	while (fgets(line, sizeof(line), page))
+		whole = whole || strstr(line, "</html>");
+	fclose(page);
+	return whole;
+}
+
 static int run_genhtml(const char *tracefile, const char *directory, const char *source_prefix)
 {
 	FILE *log = tmpfile();
@@ -77,12 +94,15 @@ static int run_genhtml(const char *tracefile, const char *directory, const char 
 		show_log(log);
 	}
 	fclose(log);
+	if (!status && !is_whole(directory)) {
+		complain(directory, "genhtml has not written all pages; is there room for them?");
+		status = -1;
+	}
 	return status ? STATUS_FAILED : STATUS_OK;
 }
 
 int html_write(const struct coverage *coverage, const char *directory, const char *source_prefix)
 {
-	char tracefile[] = "/tmp/covbuf-XXXXXX";
 	struct coverage shown = *coverage;
 	char *absolute, *cwd;
 	int fd, status;
@@ -96,18 +116,20 @@ int html_write(const struct coverage *coverage, const char *directory, const cha
 		free(shown.files);
 		return STATUS_FAILED;
 	}
-	fd = mkstemp(tracefile);
+	fd = temporary_open("/tmp/covbuf");
 	out = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!out) {
-		complain(tracefile, "no temporary file: %s", strerror(errno));
+		complain("/tmp", "no temporary file: %s", strerror(errno));
+		temporary_drop();
 		free(shown.files);
 		return STATUS_FAILED;
 	}
 	cwd = getcwd(NULL, 0);
 	absolute = *directory == '/' ? must_dup(directory) : must_printf("%s/%s", cwd ? cwd : ".", directory);
 	lcov_write(&shown, out);
-	status = finish_output(out, tracefile) ? STATUS_FAILED : run_genhtml(tracefile, absolute, source_prefix);
-	unlink(tracefile);
+	status = finish_output(out, temporary_path()) ? STATUS_FAILED :
+							run_genhtml(temporary_path(), absolute, source_prefix);
+	temporary_drop();
 	free(absolute);
 	free(cwd);
 	free(shown.files);

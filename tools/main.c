@@ -4,6 +4,7 @@
  */
 #include "command.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include <covbuf/covbuf.h>
@@ -42,10 +43,20 @@ static const char *guess(const char *typed)
 	return NULL;
 }
 
+/* A limit of file size: the write fails, which is said. What the command executes has the signal as it was. */
+static void meet_limit(int sig)
+{
+	(void)sig;
+}
+
 int main(int argc, char **argv)
 {
+	struct sigaction action = { .sa_handler = meet_limit };
+	struct sigaction old;
 	const char *near;
 
+	if (!sigaction(SIGXFSZ, NULL, &old) && old.sa_handler == SIG_DFL)
+		sigaction(SIGXFSZ, &action, NULL);
 	if (argc < 2) {
 		print_help(stderr);
 		return STATUS_USAGE;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "temporary.h"
 
 #define MAX_SAID 4096
 
@@ -142,42 +143,39 @@ static void show_said(const char *said)
 		fputc('\n', stderr);
 }
 
-/* temporary: a file that is there, and becomes profdata. */
-static int index_into(const char *llvm_profdata, int raw, char *temporary, const char *profdata)
+/* The temporary file is there, and becomes profdata. */
+static int index_into(const char *llvm_profdata, int raw, const char *profdata)
 {
-	char *argv[] = { (char *)llvm_profdata, (char *)"merge", (char *)"-sparse", (char *)"-o", temporary,
-			 (char *)"/proc/self/fd/0", NULL };
+	char *argv[] = { (char *)llvm_profdata, (char *)"merge", (char *)"-sparse", (char *)"-o",
+			 (char *)temporary_path(), (char *)"/proc/self/fd/0", NULL };
 	char said[MAX_SAID];
 	int status = run_tool(argv, said, sizeof(said), raw);
 
 	if (status)
 		complain(profdata, "it was not written: %s cannot read the profile, or not write it:", llvm_profdata);
 	show_said(said);
-	if (!status && rename(temporary, profdata)) {
+	if (!status && temporary_keep(profdata)) {
 		complain(profdata, "cannot be written: %s", strerror(errno));
 		status = -1;
 	}
-	if (status)
-		unlink(temporary);
+	temporary_drop();
 	return status ? STATUS_FAILED : STATUS_OK;
 }
 
 int profile_llvm_index(const char *llvm_profdata, int raw, const char *profdata)
 {
-	char *target = output_path(profdata), *temporary;
+	char *target = output_path(profdata);
 	int status = STATUS_FAILED, fd;
 
 	if (!target)
 		return status;
-	temporary = must_printf("%s.XXXXXX", target);
-	fd = mkostemp(temporary, O_CLOEXEC);
+	fd = temporary_open(target);
 	if (fd < 0) {
 		complain(profdata, "cannot be written: %s", strerror(errno));
 	} else {
 		close(fd);
-		status = index_into(llvm_profdata, raw, temporary, target);
+		status = index_into(llvm_profdata, raw, target);
 	}
-	free(temporary);
 	free(target);
 	return status;
 }

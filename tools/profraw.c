@@ -16,6 +16,7 @@
 #include "command.h"
 #include "profile.h"
 #include "progress.h"
+#include "temporary.h"
 
 static const char usage[] =
 	"Usage: covbuf profraw [OPTION...] DIR|FILE...\n"
@@ -309,31 +310,27 @@ static int complain_unwritten(const char *path)
 	return STATUS_FAILED;
 }
 
-static int write_temporary(const char *temporary, int fd, const char *path, const struct profiles *profiles,
-			   const struct profile_image *only)
+static int write_temporary(int fd, const char *path, const struct profiles *profiles, const struct profile_image *only)
 {
 	int status = write_images(fd, path, profiles, only) ? STATUS_FAILED : STATUS_OK;
 
 	if (close(fd) && !status)
 		status = complain_unwritten(path);
-	if (!status && rename(temporary, path))
+	if (!status && temporary_keep(path))
 		status = complain_unwritten(path);
-	if (status)
-		unlink(temporary);
+	temporary_drop();
 	return status;
 }
 
 static int write_file(const char *path, const struct profiles *profiles, const struct profile_image *only)
 {
-	char *target = output_path(path), *temporary;
+	char *target = output_path(path);
 	int status, fd;
 
 	if (!target)
 		return STATUS_FAILED;
-	temporary = must_printf("%s.XXXXXX", target);
-	fd = mkostemp(temporary, O_CLOEXEC);
-	status = fd < 0 ? complain_unwritten(path) : write_temporary(temporary, fd, target, profiles, only);
-	free(temporary);
+	fd = temporary_open(target);
+	status = fd < 0 ? complain_unwritten(path) : write_temporary(fd, target, profiles, only);
 	free(target);
 	return status;
 }
@@ -362,17 +359,14 @@ static int write_directory(const char *path, const struct profiles *profiles)
 /* A file that nobody sees, for llvm-profdata. */
 static int open_hidden(const char *beside)
 {
-	char *copy = must_dup(beside), *temporary;
+	char *copy = must_dup(beside);
 	int fd = open(dirname(copy), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
 	free(copy);
 	if (fd >= 0)
 		return fd;
-	temporary = must_printf("%s.XXXXXX", beside);
-	fd = mkostemp(temporary, O_CLOEXEC);
-	if (fd >= 0)
-		unlink(temporary);
-	free(temporary);
+	fd = temporary_open(beside);
+	temporary_drop();
 	return fd;
 }
 
@@ -503,7 +497,8 @@ static int run_profraw(int argc, char **argv)
 	} else if (!select_images(&profiles, &options.images)) {
 		;
 	} else if (options.list) {
-		profile_list(&profiles, stdout);
+		if (profiles.nr_images)
+			profile_list(&profiles, stdout);
 		status = finish_output(stdout, NULL) || profiles.incomplete ? STATUS_FAILED : STATUS_OK;
 	} else if (profiles.incomplete) {
 		complain(NULL, "nothing was written, because not all profiles could be read");

@@ -311,8 +311,8 @@ static void print_summary(const struct run *run, const struct survey *survey, co
 			header->lost_procs);
 	fputc('\n', stderr);
 	if (!survey->nr_procs)
-		complain(run->options->argv[0], "it did not record: it is not linked with libcovbuf%s",
-			 run->options->preload ? ", or has no weak callbacks" : "; for weak callbacks there is --preload");
+		complain(run->options->argv[0], "it did not record; if it has not said why, it is not linked with libcovbuf%s",
+			 run->options->preload ? ", or has no weak callbacks" : ": for weak callbacks there is --preload");
 }
 
 static void drain_rest(struct run *run)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "temporary.h"
 
 #define MAX_CLASS (COVBUF_NR_CLASSES - 1)
 
@@ -234,26 +235,23 @@ static bool put_all(FILE *out, const struct layout *layout, const struct segment
 
 static int write_file(const char *path, const struct layout *layout, const struct segment_contents *contents)
 {
-	char *target = output_path(path), *temporary;
+	char *target = output_path(path);
 	FILE *out;
 	int fd, err = 0;
 
 	if (!target)
 		return -EEXIST;
-	temporary = must_printf("%s.XXXXXX", target);
-	fd = mkstemp(temporary);
+	fd = temporary_open(target);
 	out = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!out || !put_all(out, layout, contents))
 		err = errno;
 	if (out && fclose(out) && !err)
 		err = errno;
-	if (!err && rename(temporary, target))
+	if (!err && temporary_keep(target))
 		err = errno;
 	if (err)
 		complain(path, "cannot be written: %s", strerror(err));
-	if (err && fd >= 0)
-		unlink(temporary);
-	free(temporary);
+	temporary_drop();
 	free(target);
 	return -err;
 }

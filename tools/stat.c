@@ -62,9 +62,9 @@ static void print_header(const char *path, const struct covbuf_header *header, c
 		       automatic_name(&header->automatic));
 	else
 		printf("merged, the earliest of %s\n", when);
-	printf("%" PRIu64 " records in %" PRIu64 " areas, %" PRIu64 " areas free, %" PRIu64 " lost, %" PRIu32
+	printf("%" PRIu64 " records in %" PRIu64 " area%s, %" PRIu64 " free, %" PRIu64 " lost, %" PRIu32
 	       " process%s, %" PRIu32 " live\n",
-	       survey->records, survey->areas, survey->free_areas, survey->sum_lost, survey->nr_procs,
+	       survey->records, survey->areas, survey->areas == 1 ? "" : "s", survey->free_areas, survey->sum_lost, survey->nr_procs,
 	       survey->nr_procs == 1 ? "" : "es", survey->nr_live);
 	if (survey->holes)
 		printf("%" PRIu64 " slots were claimed and never filled\n", survey->holes);

@@ -153,6 +153,18 @@ int covbuf_attach_segment(struct covbuf_segment *segment)
 	return err;
 }
 
+static const char *advise(int err)
+{
+	switch (err) {
+	case -ENOMEM:
+		return "; raise the limit of address space (ulimit -v), or lower the segment's";
+	case -ENOSPC:
+		return "; it has no room for another process";
+	default:
+		return "";
+	}
+}
+
 static int attach(const char *where, struct covbuf_message *why)
 {
 	struct covbuf_segment *segment;
@@ -162,6 +174,8 @@ static int attach(const char *where, struct covbuf_message *why)
 		return err;
 	err = covbuf_attach_segment(segment);
 	covbuf_segment_close(segment);
+	if (err)
+		covb_say(why, err, "cannot attach to the segment: %s%s", strerror(-err), advise(err));
 	return err;
 }
 
@@ -259,6 +273,7 @@ const char *covbuf_version(void)
 
 static void init(void)
 {
+	const char *where = secure_getenv("COVBUF_SEGMENT");
 	struct covbuf_message why = { "" };
 	int err;
 
@@ -266,7 +281,7 @@ static void init(void)
 		covb_store_release(&covb_engine.state, COVB_ENGINE_OFF);
 		return;
 	}
-	err = secure_getenv("COVBUF_SEGMENT") ? attach(NULL, &why) : 0;
+	err = where && *where ? attach(NULL, &why) : 0;
 	if (err)
 		fprintf(stderr, "libcovbuf: nothing is recorded: %s\n", *why.text ? why.text : strerror(-err));
 	if (!covb_attached())
