@@ -101,7 +101,7 @@ check "one of initialization" grep -qE "^begin +0/[1-9]" out
 "$COVBUF" export --lcov -o rec.info rec
 lines "lines" rec.info "reached|leave" "not|begin"
 expect "stat" 0 "4242 +4242 +program +ended +$nr +1 +0" "$COVBUF" stat rec
-expect "who made it" 0 "$nr records in 1 areas" "$COVBUF" stat rec
+expect "who made it" 0 "$nr records in 1 area," "$COVBUF" stat rec
 expect "ls" 0 " rec$" "$COVBUF" ls rec
 expect "points" 0 '"function":"reached".*"module":".*/demo.ko".*"covered":true' "$COVBUF" export --json rec
 head -1 addresses | record one one first deep > rows
