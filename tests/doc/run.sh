@@ -24,8 +24,6 @@ unset LLVM_PROFILE_FILE COVBUF_PROFILE COVBUF_PROFILE_FORM COVBUF_SEGMENT
 prefix=$work/installed
 cmake --install "$COVBUF_BUILD" --prefix "$prefix" > "$work/install.log" 2>&1 ||
 	{ tail -20 "$work/install.log"; exit 1; }
-# Installed elsewhere than it was configured for.
-find "$prefix" -name '*.pc' -exec sed -i "s,^prefix=/.*,prefix=$prefix," {} +
 export PATH=$prefix/bin:$PATH
 PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name covbuf.pc)")
 export PKG_CONFIG_PATH CMAKE_PREFIX_PATH=$prefix
