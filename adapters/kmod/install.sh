@@ -32,22 +32,6 @@ version=$(sed -n 's/^project(.* VERSION \([0-9.]*\).*/\1/p' "$top/CMakeLists.txt
 src=$destdir/usr/src/covbuf-$version lib=$destdir/usr/lib/covbuf
 [ -n "$destdir" ] || [ "$(id -u)" -eq 0 ] || die "only root can write to /usr; or use --destdir"
 
-if [ -n "$dkms" ]; then
-	command -v dkms > /dev/null || die "there is no dkms (apt install dkms); --no-dkms installs only the files"
-	if [ -n "$(dkms status "covbuf/$version")" ]; then
-		dkms remove "covbuf/$version" --all
-	fi
-fi
-rm -rf "$src" "${lib:?}"/{instrument.mk,profile.mk,include,llvmprof/module}
-# What libcovbuf itself has there stays.
-[ -e "$lib/llvmprof/runtime.c" ] || rm -rf "$lib/llvmprof"
-[ ! -d "$lib" ] || find "$lib" -type d -empty -delete
-if [ -n "$uninstall" ]; then
-	[ -z "$dkms" ] && [ -z "$destdir" ] && [ -e "/var/lib/dkms/covbuf/$version" ] &&
-		echo "$me: dkms still has covbuf/$version: dkms remove covbuf/$version --all"
-	exit 0
-fi
-
 # Sources alone: the tree may have been built in.
 copy() { # FOLDER
 	local file
@@ -56,15 +40,36 @@ copy() { # FOLDER
 		install -D -m 644 "$top/$file" "$src/$file"
 	done
 }
-copy include
-copy libcovbuf/core
-copy libcovbuf/platform/kernel
-copy adapters/kmod
-install -D -m 644 -t "$src/adapters/llvmprof" "$top/adapters/llvmprof/format.h"
-install -D -m 644 -t "$src/adapters/llvmprof/module" "$top/adapters/llvmprof/module/module.h"
-install -m 644 "$top/libcovbuf/core.c" "$src/libcovbuf/core.c"
-sed "s/@VERSION@/$version/" "$top/adapters/kmod/dkms.conf" > "$src/dkms.conf"
-chmod 644 "$src/dkms.conf"
+
+install_sources() {
+	copy include
+	copy libcovbuf/core
+	copy libcovbuf/platform/kernel
+	copy adapters/kmod
+	install -D -m 644 -t "$src/adapters/llvmprof" "$top/adapters/llvmprof/format.h"
+	install -D -m 644 -t "$src/adapters/llvmprof/module" "$top/adapters/llvmprof/module/module.h"
+	install -m 644 "$top/libcovbuf/core.c" "$src/libcovbuf/core.c"
+	sed "s/@VERSION@/$version/" "$top/adapters/kmod/dkms.conf" > "$src/dkms.conf"
+	chmod 644 "$src/dkms.conf"
+}
+
+if [ -n "$dkms" ]; then
+	command -v dkms > /dev/null || die "there is no dkms (apt install dkms); --no-dkms installs only the files"
+	if [ -e "/var/lib/dkms/covbuf/$version" ]; then
+		# dkms reads them to forget them
+		[ -e "$src/dkms.conf" ] || install_sources
+		dkms remove "covbuf/$version" --all
+	fi
+elif [ -n "$uninstall" ] && [ -z "$destdir" ] && [ -e "/var/lib/dkms/covbuf/$version" ]; then
+	die "dkms has covbuf/$version, and needs its sources: leave out --no-dkms"
+fi
+rm -rf "$src" "${lib:?}"/{instrument.mk,profile.mk,include,llvmprof/module}
+# What libcovbuf itself has there stays.
+[ -e "$lib/llvmprof/runtime.c" ] || rm -rf "$lib/llvmprof"
+[ ! -d "$lib" ] || find "$lib" -type d -empty -delete
+[ -z "$uninstall" ] || exit 0
+
+install_sources
 install -D -m 644 -t "$lib" "$top"/adapters/kmod/{instrument,profile}.mk
 install -D -m 644 -t "$lib/llvmprof" "$top"/adapters/llvmprof/{raw,format}.h
 install -D -m 644 -t "$lib/llvmprof/module" "$top"/adapters/llvmprof/module/{runtime.c,module.h,profile.lds,clang.h}
