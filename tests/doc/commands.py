@@ -8,7 +8,8 @@ A command is an indented line that begins with "$ ", and goes on behind a backsl
 that follow it are what it prints, in this order: "..." stands for any lines, none too, and in a line for any text. Lines behind
 the last one need not be shown, nor all of a line; white space counts as one blank. All commands of a document are run
 by one bash, in the current folder, one after the other. Each has to succeed, unless "Killed" is shown. Before the
-first one, the fenced blocks that follow a line "<!-- file: NAME -->" are written to NAME.
+first one, the fenced blocks that follow a line "<!-- file: NAME -->" are written to NAME. A line
+"<!-- run -->" right before indented lines says that each of them is a command, of which no output is shown.
 """
 import re
 import subprocess
@@ -19,7 +20,7 @@ MARK = "\x1e"
 
 def read(path):
     """The files and the commands of a document; a command is [line number, text, lines that it prints]."""
-    files, commands, name, fenced, command = {}, [], None, None, None
+    files, commands, name, fenced, command, all_run = {}, [], None, None, None, False
     with open(path, encoding="utf-8") as document:
         for number, line in enumerate(document, 1):
             line = line.rstrip("\n")
@@ -35,13 +36,15 @@ def read(path):
                 name = None
             elif command and command[1].endswith("\\") and line.startswith("    "):
                 command[1] += "\n" + line.strip()
-            elif line.startswith("    $ "):
-                command = [number, line[6:], []]
+            elif line.startswith("    $ ") or (all_run and line.startswith("    ")):
+                command = [number, line[4:].removeprefix("$ "), []]
                 commands.append(command)
+            elif line == "<!-- run -->":
+                all_run, command = True, None
             elif command and line.startswith("    "):
                 command[2].append(line.strip())
             else:
-                command = None
+                command, all_run = None, False
     return files, commands
 
 

@@ -3,14 +3,15 @@
 # run.sh DOCUMENT...
 #
 # Runs the commands that documents show (commands.py), each document's in a copy of examples/: in the document's
-# own folder there, or in that one. libcovbuf is installed as a user would have it. COVBUF_BUILD is the build.
+# own folder there, or in that one; README.md's above it, with the scripts, the build, a prog.c and the example that it
+# shows. libcovbuf is installed as a user would have it. COVBUF_BUILD is the build.
 set -eu
 set -o pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 source=$(realpath "$here/../..")
 skip() { echo "skipped: $*"; exit 77; }
 if [ $# -eq 0 ] || [ -z "${COVBUF_BUILD:-}" ]; then
-	sed -n '3,6s/^# \{0,1\}//p' "$0"
+	sed -n '3,7s/^# \{0,1\}//p' "$0"
 	exit 2
 fi
 [ -x "$COVBUF_BUILD/tools/covbuf" ] || skip "there is no covbuf command in this build"
@@ -34,6 +35,13 @@ for document; do
 	[[ $document != "$source"/examples/* ]] || folder=$(realpath --relative-to="$source" "${document%/*}")
 	mkdir "$work/run"
 	cp -r "$source/examples" "$work/run"
+	if [ "$document" = "$source/README.md" ]; then
+		folder=.
+		ln -s "$source/scripts" "$work/run/scripts"
+		ln -s "$(realpath "$COVBUF_BUILD")" "$work/run/build"
+		cp "$source/examples/embed/embed.c" "$work/run"
+		cp "$source/examples/mcdc/doors.c" "$work/run/prog.c"
+	fi
 	(cd "$work/run/$folder" && "$here/commands.py" "$document")
 	rm -rf "$work/run"
 done
