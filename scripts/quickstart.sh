@@ -86,6 +86,7 @@ while kill -0 $recorder 2> /dev/null; do
 		snapshots=$((snapshots + 1))
 		step "Seen from another process, look $snapshots: covbuf stat xz.covbuf"
 		cat snapshot
+		[ $snapshots -lt 4 ] || step "xz goes on. To look by yourself: $covbuf top $dir/xz.covbuf"
 		sleep $between
 	else
 		sleep 0.1
@@ -100,7 +101,7 @@ step "The output, decompressed by this machine's own xz, is the input?"
 xz -dc output.xz | cmp - "$input" || die "what xz wrote is not what it read: $dir/output.xz, $dir/$input"
 echo "yes: $(stat -c %s "$input") bytes became $(stat -c %s output.xz)"
 
-step "covbuf report: per file"
+step "covbuf report: lines, points (places that the compiler has marked) and functions that were reached, of all"
 "$covbuf" report --source-prefix "$sources/xz-utils" xz.covbuf > files.txt || die "the report failed; see above"
 cat files.txt
 step "covbuf report --functions: the threaded encoder's, of $dir/functions.txt"
