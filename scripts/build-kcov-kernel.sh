@@ -22,6 +22,7 @@ while [ $# -gt 1 ]; do
 done
 case ${1:--h} in
 -h | --help) sed -n '3,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
+-*) echo "usage: $me [--source TREE] DIR" >&2; exit 2 ;;
 esac
 [ $# -eq 1 ] || { echo "usage: $me [--source TREE] DIR" >&2; exit 2; }
 mkdir -p "$1" || die "cannot make the folder $1"

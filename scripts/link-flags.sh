@@ -11,12 +11,15 @@
 # With --profile: what is added so that a program or library which CLANG compiled with -fprofile-instr-generate
 # -fcoverage-mapping keeps its counters in the directory that COVBUF_PROFILE names.
 set -eu
+case ${1:-} in
+-h | --help) sed -n '3,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
+esac
 clang=
 if [ "${1:-}" = --profile ] && [ $# -ge 2 ]; then
 	clang=$2
 	shift 2
 fi
-[ $# -eq 1 ] || { echo "usage: ${0##*/} [--profile CLANG] BUILD" >&2; exit 2; }
+{ [ $# -eq 1 ] && [ -d "$1" ]; } || { echo "usage: ${0##*/} [--profile CLANG] BUILD, a build folder" >&2; exit 2; }
 build=$(cd "$1" && pwd)
 if [ -n "$clang" ]; then
 	version=$("$clang" -dumpversion)

@@ -10,6 +10,10 @@
 # signals late and at few places: the interleavings within an append are step_inside's to find, and jumps
 # out of handlers are left out.
 set -eu
+case ${1:-} in
+-h | --help) sed -n '3,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
+*[!0-9]*) echo "usage: ${0##*/} [SECONDS]" >&2; exit 2 ;;
+esac
 cd "$(dirname "$0")/.."
 seconds=${1:-5}
 jobs=$(nproc)
