@@ -71,8 +71,12 @@ static struct judge_limits limits_of(const struct place *place, bool died)
 	const uint32_t flags = place->op->flags, in_handler = place->handler ? place->handler->flags : 0;
 	struct judge_limits limits = { .in_hand = flags & COLLECTS, .open = books_open() };
 
-	if (!died)
+	if (!died) {
+		/* a handler that merges, and does not come to its point: all of what was queued is in the target by then */
+		if (flags & CLEARS && in_handler & MAY_GIVE)
+			limits.open = books_begun();
 		return limits;
+	}
 	limits.open += !!(flags & MAY_DROP);
 	limits.again_areas = !!(flags & MAY_GIVE) + !!(in_handler & MAY_GIVE);
 	limits.recounted = flags & LOST_BEFORE ? JUDGE_LOST_BEFORE : 0;

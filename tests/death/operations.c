@@ -543,7 +543,7 @@ const struct operation operations[] = {
 	FROM("disable and wait", queued, disable_wait, KCOV, 0, SLEEPS),
 	FROM("reset", enabled_locally, reset, PLAIN, 0, MAY_DROP | SLEEPS),
 	FROM("reset with areas queued", queued, reset, PLAIN, 0, MAY_DROP | SLEEPS),
-	FROM("reset with a target", to_be_merged, reset_with_target, KCOV, 0, MAY_DROP | SLEEPS),
+	FROM("reset with a target", to_be_merged, reset_with_target, KCOV, 0, MAY_DROP | CLEARS | SLEEPS),
 	FROM("put", put_before, put, PLAIN, 0, MAY_DROP | SLEEPS),
 	FROM("put with areas queued", put_before_with_queue, put, PLAIN, 0, MAY_DROP | SLEEPS),
 	FROM("put with a target", put_before_with_target, put_with_target, KCOV, 0, COLLECTS | SLEEPS),

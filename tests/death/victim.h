@@ -26,6 +26,7 @@ enum victim_world { ASKED, AUTOMATIC, FOLLOWED, NR_WORLDS };
 #define SLEEPS (1u << 4)    /* takes locks: not for signal handlers */
 #define DETACHES (1u << 5)  /* a fork that waits for it is one of a process that is off */
 #define LOST_BEFORE (1u << 6) /* whoever had the slots before has lost records */
+#define CLEARS (1u << 7)    /* what is in the target is thrown away, as its user wants it, and not counted */
 
 struct operation {
 	const char *name;
