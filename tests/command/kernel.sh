@@ -274,7 +274,7 @@ for at in $(seq 0 $((31 * ${sparse:-1})) 700) $(seq 65536 $((7919 * ${sparse:-1}
 	printf '\377\377\377' | dd of=bad bs=1 seek="$at" conv=notrunc status=none
 	for command in report stat "merge -o bad.merged"; do
 		# shellcheck disable=SC2086
-		timeout 20 "$COVBUF" $command bad > out 2>&1
+		timeout 120 "$COVBUF" $command bad > out 2>&1
 		status=$?
 		[ $status -le 1 ] || not_ok "$command, bytes changed at $at: exit status $status"
 	done

@@ -142,7 +142,7 @@ kill "$(sed 's/.*\.//' <<< "$(basename orphan.profile/program.*.0.prof* | sed -E
 "$COVBUF" run --profile -q -o left.profile ./program 3 leave
 "$COVBUF" profraw -q left.profile -o left.profraw
 check "what outlives the program is waited for" test "$(calls left.profraw)" = 4
-check "or not, if so asked" timeout 60 "$COVBUF" run --profile -q --no-wait -o left2.profile ./program 3 stay
+check "or not, if so asked" timeout 120 "$COVBUF" run --profile -q --no-wait -o left2.profile ./program 3 stay
 touch go
 echo 'echo left; ./program' | "$COVBUF" run --profile -q -o pipe.profile sh > out
 check "its input and output are its own" grep -q left out

@@ -10,11 +10,11 @@ file=d/image.0000000000000abc.2000000001.0.profcnt
 template=d/image.0000000000000abc.template
 refuse() { # NAME PATTERN
 	rm -f out.profraw
-	expect "$1" 1 "$2" timeout 20 "$COVBUF" profraw d -o out.profraw
+	expect "$1" 1 "$2" timeout 120 "$COVBUF" profraw d -o out.profraw
 	check "$1: nothing is written" test ! -e out.profraw
 }
 pass() { # NAME PROCESSES PATTERN
-	expect "$1" 0 "$3" timeout 20 "$COVBUF" profraw d -o out.profraw
+	expect "$1" 0 "$3" timeout 120 "$COVBUF" profraw d -o out.profraw
 	check "$1: the sum" "$maker" check out.profraw 0 "$2" $C $B
 }
 
@@ -54,8 +54,8 @@ truncate -s 1T d/huge.profraw
 printf '\201rforpl\377' | dd of=d/huge.profraw conv=notrunc status=none
 : > d/empty.profraw
 pass "what is not ours" 4 "10 files were passed over"
-expect "a pipe by its name" 1 "neither a file nor a directory" timeout 5 "$COVBUF" profraw d/pipe -o x
-expect "a device by its name" 1 "neither a file nor a directory" timeout 5 "$COVBUF" profraw /dev/zero -o x
+expect "a pipe by its name" 1 "neither a file nor a directory" timeout 120 "$COVBUF" profraw d/pipe -o x
+expect "a device by its name" 1 "neither a file nor a directory" timeout 120 "$COVBUF" profraw /dev/zero -o x
 expect "noise by its name" 1 "noise.profraw: it is not a profile" "$COVBUF" profraw d/noise.profraw -o x
 expect "no such file" 1 "No such file" "$COVBUF" profraw nowhere -o x
 expect "a profile of another runtime" 1 "raw profile that is not covbuf's; llvm-profdata reads it" "$COVBUF" profraw d/huge.profraw -o x
@@ -113,7 +113,7 @@ for field in version kind id raw_version file_bytes counters_offset counters_byt
 		for victim in $file $template; do
 			fresh 2
 			"$maker" set "$victim" $field $value
-			timeout 20 "$COVBUF" profraw d -o out.profraw > out 2>&1
+			timeout 120 "$COVBUF" profraw d -o out.profraw > out 2>&1
 			status=$?
 			[ $status -le 1 ] || not_ok "$field $value in $victim: exit status $status"
 			[ $status = 0 ] || grep -q "^covbuf profraw: " out || not_ok "$field $value in $victim: no message"
@@ -133,7 +133,7 @@ cp $file whole
 (while [ -e cutting ]; do truncate -s $((RANDOM * bytes / 32768)) $file; cat whole > $file; done) &
 cutter=$!
 for _ in $(seq 40); do
-	timeout 20 "$COVBUF" profraw d -o out.profraw > out 2>&1
+	timeout 120 "$COVBUF" profraw d -o out.profraw > out 2>&1
 	status=$?
 	[ $status -le 1 ] || not_ok "cut while it is read: exit status $status"
 done

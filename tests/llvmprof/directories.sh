@@ -72,7 +72,7 @@ library_stem=$(cd profile && echo library.so.*.template)
 rm -rf profile && mkdir -m 700 profile
 echo untouched > victim
 # shellcheck disable=SC2016 # its own process number
-timeout 20 bash -c '
+timeout 120 bash -c '
 	ln -s "$PWD/victim" "profile/.$1.$$.0"
 	ln -s "$PWD/victim" "profile/$1.$$.0.profraw"
 	ln -s "$PWD/victim" "profile/$1.template"

@@ -19,7 +19,7 @@ show() { # NAME FLAG...
 	"$clang" -O2 -fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc "$@" \
 		-c "$COVBUF_SOURCE/tests/llvmprof/vectors.c" -o vectors.o
 	"$clang" vectors.o -lpthread -o vectors
-	timeout 60 ./vectors 3 > said || lost="not ok"
+	timeout 200 ./vectors 3 > said || lost="not ok"
 	[ -s said ] || echo "it ended early" > said
 	if [ "$name" = plain ]; then
 		lost=shown

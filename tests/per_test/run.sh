@@ -27,8 +27,8 @@ engine=("$COVBUF_BUILD/libcovbuf/libcovbuf.a" -lurcu -lpthread -lm -ldl "-Wl,--w
 
 nr_dirs=0
 run() { # PROGRAM NAME: without and with a profile directory
-	timeout 120 "./$1" "$2" || fail "$1 $2"
-	COVBUF_PROFILE=run$((++nr_dirs)) timeout 120 "./$1" "$2" || fail "COVBUF_PROFILE=... $1 $2"
+	timeout 250 "./$1" "$2" || fail "$1 $2"
+	COVBUF_PROFILE=run$((++nr_dirs)) timeout 250 "./$1" "$2" || fail "COVBUF_PROFILE=... $1 $2"
 }
 [ -z "${3:-}" ] || { run points "$3"; exit; }
 
