@@ -27,7 +27,7 @@ static int call(void)
 	return ++nr_calls;
 }
 
-TestSuite(suite, .init = init, .timeout = 2);
+TestSuite(suite, .init = init, .timeout = 5);
 
 Test(suite, ok_init_ran_once)
 {
