@@ -123,8 +123,9 @@ static int trace_all(void)
 		return -E2BIG;
 	step_filter(body_is_engine);
 	for (uint32_t o = 0; o < nr_operations && !err; o++)
-		err = trace_one(&operations[o], &run.operation[o]);
-	for (uint32_t h = 0; h < nr_handlers && !err; h++) {
+		if (is_wanted(o))
+			err = trace_one(&operations[o], &run.operation[o]);
+	for (uint32_t h = 0; h < nr_handlers && !err && !run.turns; h++) {
 		struct operation op = operation_of(&handlers[h]);
 
 		err = trace_one(&op, &run.handler[h]);
