@@ -8,7 +8,8 @@
  *
  * A ring goes on: what its writer makes afterwards is delivered in order, lap after lap.
  *
- * x86-64 only: exits with 77 elsewhere. See death.c for the options, and for what this says about POWER.
+ * x86-64 only: exits with 77 elsewhere. See death_engine.c for the options, and for what this says about POWER; what
+ * --only looks at are names as "a queue in memory", "a queue in a file".
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -265,9 +266,13 @@ static void every_scene(const char *path, const char *where)
 		books_fail("no segment in %s", where);
 		return;
 	}
-	for (uint32_t i = 0; i < NR_SCENES && !books->errors; i++)
-		if (driver_wants(scenes[i].name))
+	for (uint32_t i = 0; i < NR_SCENES && !books->errors; i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "%s in %s", scenes[i].name, where);
+		if (driver_wants(name))
 			every_point(judge, &scenes[i], where);
+	}
 }
 
 int main(int argc, char **argv)
@@ -283,7 +288,7 @@ int main(int argc, char **argv)
 		return CANNOT;
 	}
 	snprintf(path, sizeof(path), "%s/segment", directory);
-	every_scene(path, "file");
+	every_scene(path, "a file");
 	unlink(path);
 	rmdir(directory);
 	return driver_end();

@@ -269,6 +269,18 @@ Test(collector, ring_in_use_is_taken_up_to_the_first_gap)
 	cr_assert_eq(image_state(&image, 4), COVBUF_AREA_HELD);
 }
 
+/* It had said that the slot is free, and not yet where the next consumer begins. */
+Test(collector, ring_goes_on_behind_the_slot_that_a_dead_consumer_freed)
+{
+	image_ring(&image, 4, COVBUF_AREA_HELD, COVBUF_MODE_PC, 8);
+	put(4, 0, 8, COVBUF_RING_START + 8);
+	put(4, 1, 8, 11);
+	cr_assert_eq(drain(COVBUF_DRAIN_LIVE), 0);
+	cr_assert_eq(got.nr_words, 1);
+	cr_assert_eq(got.words[0], 11);
+	cr_assert_eq(image.areas[4].position, COVBUF_RING_START + 2);
+}
+
 Test(collector, finished_ring_comes_in_order_with_its_holes)
 {
 	image_ring(&image, 4, COVBUF_AREA_QUEUED, COVBUF_MODE_PC, 8);
