@@ -85,12 +85,12 @@ command -v apt-get > /dev/null || die "there is no apt-get here; install the abo
 (. /etc/os-release && [ "${VERSION_CODENAME:-}" = bookworm ]) ||
 	echo "$me: made for Debian 12 (bookworm); other releases may not have all of these" >&2
 
-as_root=()
+apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -o Acquire::Retries=3)
 if [ "$(id -u)" -ne 0 ]; then
 	command -v sudo > /dev/null || die "not root, and there is no sudo; as root: apt-get install ${missing[*]}"
-	as_root=(sudo)
+	apt=(sudo "${apt[@]}")
 fi
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q update ||
+"${apt[@]}" update ||
 	die "apt-get update failed; is the network there? Then: apt-get install ${missing[*]}"
 asked=()
 for package in "${missing[@]}"; do
@@ -102,5 +102,5 @@ for package in "${missing[@]}"; do
 done
 [ ${#asked[@]} -gt 0 ] || exit 0
 missing=("${asked[@]}")
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "${missing[@]}" ||
+"${apt[@]}" -y --no-install-recommends install "${missing[@]}" ||
 	die "apt-get install failed; see above. By hand: apt-get install ${missing[*]}"
