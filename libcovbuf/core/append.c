@@ -25,7 +25,7 @@ const uint64_t covb_trap_words[COVBUF_GUARD_WORDS + COVBUF_CMP_WORDS] = {
 	[0 ... COVBUF_GUARD_WORDS + COVBUF_CMP_WORDS - 1] = COVBUF_GUARD_VALUE
 };
 
-/* mode and kind are set, and the area's words for a frame that has an area. */
+/* mode and kind are set, and the area for a frame that has one; a ring's words are made when it has been described. */
 COVBUF_NOINSTR void covb_frame_prepare(struct covb_frame *frame, uint32_t mode, uint32_t kind)
 {
 	frame->mode = (uint8_t)mode;

@@ -312,6 +312,7 @@ bool covb_chain_grow(struct covbuf_context *ctx, struct covb_frame *full);
 
 /* ring.c */
 void covb_ring_prepare(struct covb_frame *frame);
+void covb_ring_make(struct covb_frame *frame);
 bool covb_ring_append(struct covbuf_context *ctx, struct covb_frame *frame, const uint64_t *record);
 bool covb_ring_append_pc(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t pc);
 

@@ -27,21 +27,28 @@ static COVBUF_NOINSTR uint64_t *slot_of(const struct covb_frame *frame, uint64_t
 	return &frame->ring[(k & frame->mask) * step + step - 1];
 }
 
-/* Make the words a ring: half of a class's bytes, the largest power of two that leaves the guard words alone. */
+/* The words are to be a ring: half of a class's bytes, the largest power of two that leaves the guard words alone. */
 COVB_LONG void covb_ring_prepare(struct covb_frame *frame)
 {
 	struct covbuf_area *area = &covb_engine.areas[frame->area];
-	uint64_t nr = covbuf_class_bytes(frame->area_class) / 16 / record_words(frame);
 
 	frame->ring = frame->start;
-	frame->mask = nr - 1;
+	frame->mask = covbuf_class_bytes(frame->area_class) / 16 / record_words(frame) - 1;
 	frame->index = COVBUF_RING_START;
 	frame->full = 0;
 	frame->position = &area->position;
-	for (uint64_t k = 0; k < nr; k++)
-		covb_store(slot_of(frame, k), COVBUF_RING_START | k);
 	/* relaxed: the area is described after this, and that orders both; a consumer that is too early finds no record */
 	covb_store(&area->position, COVBUF_RING_START);
+}
+
+/*
+ * Make them one. They are described as a ring by now: where a target was before, whose count is the first word and whose
+ * records may have bit 63, free slots would be taken for records.
+ */
+COVB_LONG void covb_ring_make(struct covb_frame *frame)
+{
+	for (uint64_t k = 0; k <= frame->mask; k++)
+		covb_store(slot_of(frame, k), COVBUF_RING_START | k);
 }
 
 static COVBUF_NOINSTR bool try_index(struct covb_frame *frame, uint64_t k, const uint64_t *record)

@@ -23,7 +23,7 @@ COVBUF_STATIC_ASSERT(offsetof(struct covbuf_area, mode) % 8 == 0 && offsetof(str
 		     offsetof(struct covbuf_area, module_generation) % 8 == 0 &&
 		     offsetof(struct covbuf_area, serial) % 8 == 4, "pairs, little-endian");
 
-/* Write down whose area this is, for readers. */
+/* Write down whose area this is, for readers; then make it what that says. */
 COVBUF_NOINSTR void covb_area_describe(struct covbuf_context *ctx, struct covb_frame *frame)
 {
 	struct covb_context_private *priv = ctx->priv;
@@ -48,6 +48,8 @@ COVBUF_NOINSTR void covb_area_describe(struct covbuf_context *ctx, struct covb_f
 	 * could be taken for the area's last user's.
 	 */
 	covb_wmb();
+	if (!COVB_PLAT_COUNTED && COVBUF_UNLIKELY(frame->kind == COVBUF_RING))
+		covb_ring_make(frame);
 }
 
 static COVBUF_NOINSTR struct covb_frame *get_area(struct covbuf_context *ctx, uint64_t config)

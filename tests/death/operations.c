@@ -343,6 +343,20 @@ static void enabled_in_section(const struct operation *op)
 	emit();
 }
 
+/* Every area of the pool was an owner's target once. */
+static void in_section_of_targets(const struct operation *op)
+{
+	for (uint32_t i = 0; i < covb_load(covb_engine.nr_areas); i++) {
+		struct covbuf_area *area = &covb_engine.areas[i];
+
+		if (COVBUF_FLAG_STATE(covb_load(&area->flag)) != COVBUF_AREA_FREE)
+			continue;
+		covb_store(&area->kind, COVBUF_COUNTED);
+		covb_store(&area->nr_words, (uint32_t)(covbuf_class_bytes(area->area_class) / 8));
+	}
+	in_section(op);
+}
+
 /* ---- operations on owners -------------------------------------------------------------------- */
 
 static const struct covbuf_owner_options merging = { .flags = COVBUF_OWNER_KCOV, .name = "another" };
@@ -508,6 +522,7 @@ const struct operation operations[] = {
 	IN_SECTION("start and stop, growing", section_of_grow, GROW, 0, 0),
 	IN_SECTION("start and stop, cmp", section_of_cmp, PLAIN, -1, KIND(CMP)),
 	IN_SECTION("start and stop, ring", section_of_ring, RING, -1, 0),
+	FROM("start and stop, ring of a target", in_section_of_targets, section_of_ring, RING, 0, 0),
 	IN_SECTION("start and stop, cmp ring", section_of_cmp_ring, CMP, -1, KIND(CMP_RING)),
 	IN_SECTION("start and stop, unique", section_of_unique, UNIQUE, -1, 0),
 	IN_SECTION("start and stop, kept", section_of_keep, PLAIN, -1, KIND(KEEP)),
