@@ -37,7 +37,7 @@ COVB_LONG void covb_ring_prepare(struct covb_frame *frame)
 	frame->index = COVBUF_RING_START;
 	frame->full = 0;
 	frame->position = &area->position;
-	/* relaxed: the area is described after this, and that orders both; a consumer that is too early finds no record */
+	/* relaxed: the description's fence comes between this and the first record; a consumer that is too early finds none */
 	covb_store(&area->position, COVBUF_RING_START);
 }
 
