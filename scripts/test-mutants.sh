@@ -7,13 +7,14 @@
 #
 # A patch says in its first line what is broken, and in its second one what shows it, each time and soon:
 #
-#   PROGRAM: OPTION|ARGUMENT|...    test_* of tests/unit, step_inside, death_*
+#   PROGRAM: OPTION|ARGUMENT|...    test_* of tests/unit, step_*, death_*
 #   llvmprof: NAME                  tests/llvmprof/NAME.sh
 #   per_test: NAME                  one of tests/per_test/points.c
 #
 # Nothing is left to a seed or to the time that a machine has: programs of tests/unit set the very state up, or
-# step_inside and death_* come in at every point of what they are told to do. The same has to pass without a mutant.
+# step_* and death_* come in at every point of what they are told to do. The same has to pass without a mutant.
 set -u
+me=${0##*/}
 top=$(cd "$(dirname "$0")/.." && pwd)
 work=$top/build-mutants
 tree=$work/tree
@@ -33,7 +34,7 @@ copy_tree() {
 }
 
 shown_by() { # PATCH
-	sed -nE '2{/^(step_inside|llvmprof|per_test|death_[a-z]+|test_[a-z_]+): /p}' "$1"
+	sed -nE '2{/^(step_[a-z]+|llvmprof|per_test|death_[a-z]+|test_[a-z_]+): /p}' "$1"
 }
 
 build_for() { # SHOWN...: the programs that it names
@@ -93,6 +94,13 @@ try() { # NAME PATCH: the tree has the mutant
 	echo "$name: NOT FOUND by $shown: $(head -n 1 "$2")"
 }
 
+for name; do
+	case $name in
+	-h | --help) sed -n '3,16s/^# \{0,1\}//p' "$0"; exit 0 ;;
+	-*) echo "$me: there is no option '$name'; see --help" >&2; exit 2 ;;
+	esac
+	[ -f "$top/tests/mutants/$name.patch" ] || { echo "$me: there is no tests/mutants/$name.patch" >&2; exit 2; }
+done
 if [ $# = 0 ]; then
 	for patch in "$top"/tests/mutants/*.patch; do
 		set -- "$@" "$(basename "$patch" .patch)"

@@ -7,6 +7,11 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
+case ${1:-} in
+-h | --help) sed -n '3,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
+-*) echo "${0##*/}: there is no option '$1'; see --help" >&2; exit 2 ;;
+esac
+{ [ $# -eq 1 ] && [ -f "$1" ]; } || { echo "usage: ${0##*/} LIBCOVBUF.SO" >&2; exit 2; }
 library=$1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -14,7 +14,11 @@ kernels='6.12 6.12-64k-ppc64el'
 case ${1:-} in
 --all) kernels='*' && shift ;;
 -h | --help) sed -n '3,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+-*) echo "${0##*/}: there is no option '$1'; see --help" >&2; exit 2 ;;
 esac
+for module; do
+	[ -f "$module" ] || { echo "${0##*/}: there is no $module" >&2; exit 2; }
+done
 need_machine x86-64
 
 hooks() { # NAME COVBUF.KO
