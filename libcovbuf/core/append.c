@@ -86,8 +86,8 @@ static COVBUF_NOINSTR bool open_or_shut(struct covbuf_context *ctx, uint32_t mod
 		shut = (uint64_t *)(uintptr_t)covb_unborn_words; /* still unborn: there may be an engine later */
 	if (covb_load(&ctx->top))
 		return true;
-	covb_local_cas((uint64_t *)&ctx->cursor[mode], (uint64_t)(uintptr_t)claimed, (uint64_t)(uintptr_t)shut);
-	if (mode == COVBUF_MODE_PC && !shut)
+	if (covb_local_cas((uint64_t *)&ctx->cursor[mode], (uint64_t)(uintptr_t)claimed, (uint64_t)(uintptr_t)shut) &&
+	    mode == COVBUF_MODE_PC && !shut)
 		covb_store(&ctx->epoch, COVBUF_EPOCH_SHUT);
 	covb_barrier(); /* same CPU: shut, then looked at again */
 	if (!covb_load(&ctx->top))

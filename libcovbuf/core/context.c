@@ -187,8 +187,11 @@ COVB_RARE bool covb_context_open(struct covbuf_context *ctx)
 			return false;
 		priv = covb_load(&ctx->priv);
 	}
-	/* also where a jump out of a handler cut the opening short */
-	if (covb_engine.automatic.enabled && !priv->begun && !ctx->closed)
+	/*
+	 * Also where a jump out of a handler cut the opening short. On top of another frame it would be covered by a push
+	 * that was interrupted, or taken off with that frame.
+	 */
+	if (covb_engine.automatic.enabled && !priv->begun && !ctx->closed && !covb_load(&ctx->top))
 		begin_automatic(ctx);
 	return true;
 }

@@ -62,9 +62,13 @@ static COVBUF_NOINSTR void note_cursor(struct covbuf_context *ctx, struct covb_f
 static COVBUF_NOINSTR bool put_on_top(struct covbuf_context *ctx, struct covb_frame *prev, struct covb_frame *frame)
 {
 	covb_barrier(); /* same CPU: whoever finds it on top may pop it */
-	/* a handler that appends may open the context, and leaves what that pushes */
-	if (!prev && COVBUF_UNLIKELY(covb_engine.automatic.enabled))
+	if (!prev && COVBUF_UNLIKELY(covb_engine.automatic.enabled)) {
+		/* a section in a handler that interrupted the opening, and would leave the context shut */
+		if (!(frame->flags & COVB_FRAME_LOCAL))
+			covb_context_open(ctx);
+		/* a handler that appends may open the context, and leaves what that pushes */
 		return covb_local_cas((uint64_t *)&ctx->top, 0, (uint64_t)(uintptr_t)frame);
+	}
 	covb_store(&ctx->top, frame);
 	return true;
 }
@@ -74,10 +78,10 @@ COVBUF_NOINSTR void covb_context_push(struct covbuf_context *ctx, struct covb_fr
 {
 	struct covb_frame *prev;
 
-	covb_store(&frame->saved_epoch, covb_load(&ctx->epoch));
-	every_site_is_new(ctx);
 	covb_store(&frame->saved, frame->start);
 	do {
+		covb_store(&frame->saved_epoch, covb_load(&ctx->epoch));
+		every_site_is_new(ctx);
 		prev = covb_load(&ctx->top);
 		frame->prev = prev;
 		if (prev)

@@ -76,6 +76,7 @@ static struct {
 	volatile uint32_t level;
 	const struct step_plan *plan;
 	uint32_t interrupted;
+	bool is_then;
 	uint32_t left[STEP_LEVELS]; /* occurrences to let pass */
 	struct step_trace *recording;
 	bool no_memory;
@@ -287,16 +288,37 @@ static void record_or_skip(greg_t *regs)
 
 /* ---- coming in ------------------------------------------------------------------------------- */
 
+static void come_in_at(uint32_t level, const struct step_instruction *at)
+{
+	step.left[level] = at->occurrence;
+	set_breakpoint(at->address);
+}
+
 static void run_level(uint32_t level)
 {
 	const struct step_instruction *at = level < STEP_LEVELS - 1 ? step.plan->at[level] : NULL;
 
-	if (at) {
-		step.left[level] = at->occurrence;
-		set_breakpoint(at->address);
-	}
+	if (at)
+		come_in_at(level, at);
 	step.plan->body[level]();
 	clear_breakpoint();
+}
+
+static void interrupt(uint32_t level)
+{
+	const bool is_then = level == 0 && step.is_then;
+
+	step.interrupted++;
+	step.level = level + 1;
+	if (is_then)
+		step.plan->then();
+	else
+		run_level(level + 1);
+	step.level = level;
+	if (level || is_then || !step.plan->then)
+		return;
+	step.is_then = true;
+	come_in_at(0, &step.plan->then_at);
 }
 
 static void on_trap(int number, siginfo_t *info, void *context)
@@ -325,10 +347,7 @@ static void on_trap(int number, siginfo_t *info, void *context)
 		return;
 	}
 	clear_breakpoint();
-	step.interrupted++;
-	step.level = level + 1;
-	run_level(level + 1);
-	step.level = level;
+	interrupt(level);
 }
 
 /* ---- what a test calls ----------------------------------------------------------------------- */
@@ -411,6 +430,7 @@ uint32_t step_run(const struct step_plan *plan)
 	step.plan = plan;
 	step.level = 0;
 	step.interrupted = 0;
+	step.is_then = false;
 	run_level(0);
 	return step.interrupted;
 }

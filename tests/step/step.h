@@ -39,10 +39,15 @@ struct step_trace {
 	struct step_instruction *at;
 };
 
-/* body[0] is run; at at[l], unless that is NULL, body[l + 1] comes in. */
+/*
+ * body[0] is run; at at[l], unless that is NULL, body[l + 1] comes in. When body[1] is over then comes in, unless it is
+ * NULL, in body[0] at then_at, of which the occurrence counts from there.
+ */
 struct step_plan {
 	step_fn body[STEP_LEVELS];
 	const struct step_instruction *at[STEP_LEVELS - 1];
+	step_fn then;
+	struct step_instruction then_at;
 };
 
 /* 0; -ENOTSUP: not this processor, or not under this sanitizer; else what mprotect() and sigaction() give. */

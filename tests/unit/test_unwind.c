@@ -7,6 +7,8 @@
 
 #include <pthread.h>
 
+#include "libcovbuf/core/engine.h"
+
 static struct covbuf_owner *enabled_owner(uint32_t mode)
 {
 	struct covbuf_owner *owner = make_owner(mode, COVBUF_LINEAR, 0);
@@ -68,6 +70,21 @@ static void *unwind_to_before_birth(void *arg)
 	return NULL;
 }
 
+/* The jump leaves a handler that interrupted the first record, when the thread had a context and nothing was pushed yet. */
+static void *unwind_out_of_birth(void *arg)
+{
+	struct covbuf_mark mark;
+
+	(void)arg;
+	covbuf_mark(&mark);
+	covb_engine.automatic.enabled = 0;
+	cr_assert(covb_context_open(covbuf_context()));
+	covb_engine.automatic.enabled = 1;
+	cr_assert_eq(covbuf_unwind(&mark), 0);
+	covbuf_trace_pc(3);
+	return NULL;
+}
+
 static int add_up(const struct covbuf_area *area, const uint64_t *record, void *arg)
 {
 	(void)area;
@@ -75,7 +92,8 @@ static int add_up(const struct covbuf_area *area, const uint64_t *record, void *
 	return 0;
 }
 
-Test(unwind, a_thread_that_unwinds_to_before_its_first_record_goes_on_recording)
+/* The sum of what a thread records where everything is. */
+static uint64_t recorded_by(void *(*run)(void *arg))
 {
 	struct covbuf_segment_options options = {
 		.limit_bytes = 64u << 20,
@@ -88,7 +106,7 @@ Test(unwind, a_thread_that_unwinds_to_before_its_first_record_goes_on_recording)
 
 	cr_assert_eq(covbuf_segment_create(NULL, &options, &segment, NULL), 0);
 	cr_assert_eq(covbuf_attach_segment(segment), 0);
-	cr_assert_eq(pthread_create(&thread, NULL, unwind_to_before_birth, NULL), 0);
+	cr_assert_eq(pthread_create(&thread, NULL, run, NULL), 0);
 	pthread_join(thread, NULL);
 	for (uint32_t i = 0; i < 64; i++) {
 		struct covbuf_area area;
@@ -96,5 +114,15 @@ Test(unwind, a_thread_that_unwinds_to_before_its_first_record_goes_on_recording)
 		if (covbuf_view_area(segment, i, &area) == 0 && COVBUF_FLAG_STATE(area.flag) == COVBUF_AREA_ENDED)
 			cr_assert_geq(covbuf_view_records(segment, i, &area, add_up, &sum, NULL), 0);
 	}
-	cr_assert_eq(sum, 3);
+	return sum;
+}
+
+Test(unwind, a_thread_that_unwinds_to_before_its_first_record_goes_on_recording)
+{
+	cr_assert_eq(recorded_by(unwind_to_before_birth), 3);
+}
+
+Test(unwind, a_thread_that_unwinds_out_of_its_first_record_goes_on_recording)
+{
+	cr_assert_eq(recorded_by(unwind_out_of_birth), 3);
 }
