@@ -258,6 +258,9 @@ COVBUF_PUBLIC int covbuf_wait(int timeout_ms);
  * @area_class: 64 KiB << area_class
  * @ticket: names the area and this taking of it; a second give of the same ticket is refused
  *
+ * What its taker writes there are no records: no reader is given any, and what a process leaves there when it dies
+ * is zeroed, and not counted as lost.
+ *
  * Context: any thread, async signal handler, attached process. Lock-free, bounded.
  * Ordering: give releases, take acquires: the taker sees the zeroes that the giver wrote.
  * Errors: -ENOSPC: none found (counted in the directory); -ESTALE: not the holder's any more.

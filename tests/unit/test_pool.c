@@ -3,6 +3,10 @@
 #include "fixture.h"
 
 #include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 Test(pool, an_area_that_was_given_twice_is_refused)
 {
@@ -111,4 +115,58 @@ Test(pool, classes_are_kept_apart)
 	cr_assert_eq(covbuf_area_take(3, &words, &nr_words, &ticket), 0);
 	cr_assert_eq(nr_words, (65536u << 3) / 8 - COVBUF_GUARD_WORDS);
 	cr_assert_eq(covbuf_area_take(COVBUF_NR_CLASSES, &words, &nr_words, &ticket), -EINVAL);
+}
+
+/* Records something, so that the area which it then takes for itself says whose it was last; and dies with it. */
+static void die_with_an_area(int fd)
+{
+	struct covbuf_owner *owner;
+	uint64_t *words, nr_words, ticket;
+	char where[32];
+
+	snprintf(where, sizeof(where), "fd:%d", fd);
+	if (covbuf_attach(where) || covbuf_owner_create(NULL, &owner) || covbuf_enable(owner))
+		_exit(1);
+	covbuf_trace_pc(1);
+	if (covbuf_disable(owner) || covbuf_collect(owner, gather, calloc(1, sizeof(struct collected))) != 1 ||
+	    covbuf_area_take(0, &words, &nr_words, &ticket) || words[0])
+		_exit(1);
+	for (uint32_t i = 0; i < 100; i++)
+		words[i] = i + 1;
+	kill(getpid(), SIGKILL);
+}
+
+Test(pool, what_the_dead_left_in_areas_of_their_own_are_no_records)
+{
+	struct covbuf_segment_options options = { .limit_bytes = 16u << 20, .initial_bytes = 1u << 20 };
+	struct covbuf_segment *segment;
+	struct covbuf_drained drained;
+	struct collected *got = calloc(1, sizeof(*got));
+	uint32_t nr_free;
+	pid_t child;
+	int status;
+
+	cr_assert_eq(covbuf_segment_create(NULL, &options, &segment, NULL), 0);
+	cr_assert_eq(covbuf_segment_consume(segment), 0);
+	nr_free = covbuf_segment_free_areas(segment, 0);
+	child = fork();
+	if (!child)
+		die_with_an_area(covbuf_segment_descriptor(segment));
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_assert(WIFSIGNALED(status));
+	cr_assert_eq(covbuf_segment_free_areas(segment, 0), nr_free - 1);
+	cr_assert_eq(covbuf_drain(segment, COVBUF_DRAIN_AUDIT, gather, got, &drained), 0);
+	cr_assert_eq(drained.dead_procs, 1);
+	cr_assert_eq(drained.reclaimed, 1);
+	cr_assert_eq(drained.lost, 0);
+	cr_assert_eq(got->nr_words, 0);
+	cr_assert_eq(covbuf_segment_free_areas(segment, 0), nr_free);
+	cr_assert_eq(covbuf_attach_segment(segment), 0);
+	for (uint32_t i = 0; i < nr_free; i++) {
+		uint64_t *words, nr_words, ticket;
+
+		cr_assert_eq(covbuf_area_take(0, &words, &nr_words, &ticket), 0);
+		for (uint32_t k = 0; k < nr_words; k++)
+			cr_assert_eq(words[k], 0);
+	}
 }

@@ -33,9 +33,13 @@ int covbuf_area_take(uint32_t area_class, uint64_t **words, uint64_t *nr_words, 
 			return -ENOTCONN;
 		}
 	}
-	/* Nobody's records: the entry still describes the area's last user. Partner: as in covb_area_describe(). */
+	/*
+	 * No records, and nobody's: the entry still describes the area's last user, and no reader has any business with what
+	 * ours writes there. Partner: as in covb_area_describe().
+	 */
 	covb_store(&covb_engine.areas[frame->area].owner, 0);
 	covb_store(&covb_engine.areas[frame->area].kind, COVBUF_LINEAR);
+	covb_store(&covb_engine.areas[frame->area].nr_words, 0);
 	covb_wmb();
 	*words = frame->start;
 	*nr_words = covbuf_class_words(area_class);
