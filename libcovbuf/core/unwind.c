@@ -42,6 +42,14 @@ static COVBUF_NOINSTR void put_back(struct covbuf_context *ctx, struct covb_fram
 	covb_store(&ctx->epoch, frame->epoch);
 }
 
+/* Unborn at the mark, and still: each append that was cut short has moved a cursor on, which has an end. */
+static COVBUF_NOINSTR void put_back_unborn(struct covbuf_context *ctx)
+{
+	for (uint32_t mode = 0; mode < COVBUF_NR_MODES; mode++)
+		if (covb_load(&ctx->cursor[mode]))
+			covb_store(&ctx->cursor[mode], (uint64_t *)(uintptr_t)covb_unborn_words);
+}
+
 /*
  * No frame at the mark. Where everything is recorded the context was unborn then, and what it was born
  * with has been popped too: it begins again.
@@ -73,11 +81,12 @@ COVBUF_NOINSTR int covbuf_unwind(const struct covbuf_mark *mark)
 		covb_handoff(ctx, frame, cursor);
 	}
 	covb_merge_leave(ctx, mark->merging);
-	if (frame) {
+	if (frame)
 		put_back(ctx, frame, mark);
-	} else if (ctx->priv) {
+	else if (ctx->priv)
 		put_back_nothing(ctx);
-	}
+	else
+		put_back_unborn(ctx);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Where everything is recorded: what a thread does first, which gives it a context and a frame that stays. A handler
- * comes in at each instruction of it; at some of them and of the handler's own, or soon after it, another one. Afterwards
+ * comes in at each instruction of it, and at some of them another one, in the first or soon after it. Afterwards
  *
  *   what was emitted, then and later, is found or counted as lost, each record once
  *   no area is missing

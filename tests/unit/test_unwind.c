@@ -70,7 +70,7 @@ static void *unwind_to_before_birth(void *arg)
 	return NULL;
 }
 
-/* The jump leaves a handler that interrupted the first record, when the thread had a context and nothing was pushed yet. */
+/* The jump leaves a handler that interrupted the first record, when there was a context and no frame yet. */
 static void *unwind_out_of_birth(void *arg)
 {
 	struct covbuf_mark mark;
@@ -81,6 +81,22 @@ static void *unwind_out_of_birth(void *arg)
 	cr_assert(covb_context_open(covbuf_context()));
 	covb_engine.automatic.enabled = 1;
 	cr_assert_eq(covbuf_unwind(&mark), 0);
+	covbuf_trace_pc(3);
+	return NULL;
+}
+
+/* Jumps leave handlers that interrupted the first record each time, when it had claimed and not looked yet. */
+static void *unwind_out_of_claims(void *arg)
+{
+	struct covbuf_context *ctx = covbuf_context();
+	struct covbuf_mark mark;
+
+	(void)arg;
+	covbuf_mark(&mark);
+	for (uint32_t i = 0; i < 16 * COVBUF_GUARD_WORDS; i++) {
+		cr_assert(!covb_claim_pc(ctx, covb_slot_pc(ctx)));
+		cr_assert_eq(covbuf_unwind(&mark), 0);
+	}
 	covbuf_trace_pc(3);
 	return NULL;
 }
@@ -125,4 +141,9 @@ Test(unwind, a_thread_that_unwinds_to_before_its_first_record_goes_on_recording)
 Test(unwind, a_thread_that_unwinds_out_of_its_first_record_goes_on_recording)
 {
 	cr_assert_eq(recorded_by(unwind_out_of_birth), 3);
+}
+
+Test(unwind, a_thread_that_never_gets_as_far_as_its_first_record_stays_unborn)
+{
+	cr_assert_eq(recorded_by(unwind_out_of_claims), 3);
 }
