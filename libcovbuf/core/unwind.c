@@ -60,8 +60,10 @@ static COVBUF_NOINSTR void put_back_nothing(struct covbuf_context *ctx)
 
 	covb_store(&ctx->cursor[COVBUF_MODE_PC], (uint64_t *)NULL);
 	covb_store(&ctx->cursor[COVBUF_MODE_CMP], (uint64_t *)NULL);
-	priv->begun = 0;
-	covb_context_open(ctx);
+	if (COVBUF_UNLIKELY(covb_engine.automatic.enabled)) {
+		priv->begun = 0;
+		covb_context_open(ctx);
+	}
 }
 
 COVBUF_NOINSTR int covbuf_unwind(const struct covbuf_mark *mark)
