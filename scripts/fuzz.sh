@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# fuzz.sh [--seconds N] [--long] [--dir DIR] [--minimise | --mutants] [TARGET...]
+# fuzz.sh [--seconds N] [--long] [--seed N] [--dir DIR] [--minimise | --mutants] [TARGET...]
 #
 # Builds the fuzzers of tests/fuzz with clang, ASan and UBSan, runs each over what is stored for it
 # (tests/fuzz/corpus, tests/fuzz/regressions), and then for N seconds from there: 10, with --long 300. The last line is
 # "N passed, N failed, N skipped". Whatever ends a fuzzer is a finding: also two seconds of
 # processor time, or 1 GiB, for one input.
+#   --seed N     where chance begins: 1, so that a short run goes the same way each time; with --long the clock's,
+#                which is printed. drain and engine look at the machine's processes, too: they differ a little
 #   --dir DIR    build and work there instead of in build-fuzz/; findings stay in DIR/findings/
 #   --minimise   write back to tests/fuzz/corpus what is needed of it and of what DIR/corpus/ has found
 #   --mutants    break the library in one place after another, tests/fuzz/mutants/*.patch, in a copy, and demand that
@@ -15,22 +17,27 @@ set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 dir=$top/build-fuzz
 seconds=10
+seed=
+long=
 what=run
 findings=
 targets=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--seconds) seconds=${2:?--seconds needs a number} && shift ;;
-	--long) seconds=300 ;;
+	--long) seconds=300 long=1 ;;
+	--seed) seed=${2:?--seed needs a number} && shift ;;
 	--dir) dir=${2:?--dir needs a folder} && shift ;;
 	--minimise) what=minimise ;;
 	--mutants) what=mutants ;;
-	-h | --help) sed -n '3,14s/^# \{0,1\}//p' "$0"; exit 0 ;;
+	-h | --help) sed -n '3,16s/^# \{0,1\}//p' "$0"; exit 0 ;;
 	-*) echo "fuzz.sh: there is no option '$1'; see --help" >&2; exit 2 ;;
 	*) targets+=("$1") ;;
 	esac
 	shift
 done
+[ -n "$seed" ] || seed=${long:+$(date +%s)}
+seed=${seed:-1}
 if [ ${#targets[@]} -eq 0 ]; then
 	for target in "$top"/tests/fuzz/fuzz_*.c; do
 		target=${target##*/fuzz_}
@@ -72,25 +79,31 @@ stored() { # TARGET: folders that are there
 	done
 }
 
+# What was compared is put into inputs, addresses too: the same ones each time, where the sandbox lets them be.
+fixed=(setarch -R)
+"${fixed[@]}" true 2> /dev/null || fixed=()
+
 fuzz() { # BUILD TARGET OPTION...: in the background's own time limit; libFuzzer's own report goes to a log
 	local from=$1 target=$2 log
 	shift 2
 	log=$dir/$target.log
-	timeout $((seconds + 600)) "$from/tests/fuzz/fuzz_$target" -max_len=4096 -timeout=60 -rss_limit_mb=1024 \
-		-dict="$top/tests/fuzz/fuzz.dict" -print_final_stats=1 -artifact_prefix="$findings/$target-" "$@" > "$log" 2>&1
+	timeout $((seconds + 600)) "${fixed[@]}" "$from/tests/fuzz/fuzz_$target" -seed="$seed" -max_len=4096 -timeout=60 \
+		-rss_limit_mb=1024 -dict="$top/tests/fuzz/fuzz.dict" -print_final_stats=1 \
+		-artifact_prefix="$findings/$target-" "$@" > "$log" 2>&1
 }
 
 run() { # TARGET: 0 if nothing was found
 	local target=$1 folders inputs
 	mapfile -t folders < <(stored "$target")
-	mapfile -t inputs < <(find /dev/null "${folders[@]}" -type f)
+	mapfile -t inputs < <(find /dev/null "${folders[@]}" -type f | LC_ALL=C sort)
 	mkdir -p "$dir/corpus/$target" "$findings"
 	if ! fuzz "$dir/build" "$target" "${inputs[@]}"; then
 		echo "$target: what is stored ends it:"
 		return 1
 	fi
 	if [ "$seconds" -gt 0 ] &&
-		! fuzz "$dir/build" "$target" -max_total_time="$seconds" "$dir/corpus/$target" "${folders[@]}"; then
+		! fuzz "$dir/build" "$target" -max_total_time="$seconds" -seed_inputs="$(IFS=, && echo "${inputs[*]}")" \
+			"$dir/corpus/$target"; then
 		echo "$target: found something:"
 		return 1
 	fi
@@ -156,6 +169,7 @@ mutants() {
 }
 
 check_clang
+[ -z "$long" ] || echo "--seed $seed"
 export UBSAN_OPTIONS=print_stacktrace=1
 case $what in
 mutants) mutants; exit ;;
