@@ -6,6 +6,8 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <link.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +75,7 @@ void step_resume(void)
 #define EXITS_MAX 64
 
 static struct {
+	pthread_t thread; /* that is interrupted; the same in a fork child */
 	volatile uint32_t level;
 	const struct step_plan *plan;
 	uint32_t interrupted;
@@ -328,6 +331,12 @@ static void on_trap(int number, siginfo_t *info, void *context)
 
 	(void)number;
 	(void)info;
+	if (!pthread_equal(pthread_self(), step.thread)) {
+		/* liburcu's, say, that calls back: it waits until there is no breakpoint here */
+		regs[REG_RIP]--;
+		sched_yield();
+		return;
+	}
 	if (step.recording) {
 		record_or_skip(regs);
 		return;
@@ -404,6 +413,7 @@ void step_filter(bool (*wanted)(const uint8_t *address))
 OURS int step_record(struct step_trace *trace, step_fn body)
 {
 	trace->nr = 0;
+	step.thread = pthread_self();
 	memset(step.turns, 0, (size_t)(step.text_end - step.text) * sizeof(*step.turns));
 	step.level = 0;
 	step.nr_history = 0;
@@ -428,6 +438,7 @@ void step_trace_free(struct step_trace *trace)
 uint32_t step_run(const struct step_plan *plan)
 {
 	step.plan = plan;
+	step.thread = pthread_self();
 	step.level = 0;
 	step.interrupted = 0;
 	step.is_then = false;

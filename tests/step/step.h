@@ -14,8 +14,8 @@
  *           step_run(&(struct step_plan){ .body = { body, what }, .at = { &trace.at[i] } });
  *
  * Instructions are those of the program's own text: the engine's and shm's, where they are linked into it,
- * and the body's; not those of the C library, nor the kernel's. x86-64 only, one thread at a time, and
- * not under a sanitizer.
+ * and the body's; not those of the C library, nor the kernel's. x86-64 only, one thread at a time: others that
+ * come to the breakpoint wait there until it is taken away. And not under a sanitizer.
  */
 #ifndef COVB_STEP_H
 #define COVB_STEP_H
