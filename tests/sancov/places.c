@@ -104,9 +104,19 @@ static void fork_scene(pid_t (*make)(void))
 #define MOST_CALLS 4000
 #define MOST_HANDLED 2000
 
-static volatile sig_atomic_t handled, jumps;
+static volatile sig_atomic_t handled, jumps; /* jumps: that cut a call short, so that it may be recorded or not */
 static sigjmp_buf again;
-static volatile int jump, may_return; /* may_return: there is a place to jump to */
+static volatile int jump, may_return, calling; /* may_return: there is a place to jump to */
+
+/* A handler that interrupts an unwind to before the first record is not recorded, so there is none. */
+static void block(int how, int sig)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	pthread_sigmask(how, &set, NULL);
+}
 
 static void set_timer(suseconds_t period_us)
 {
@@ -122,7 +132,8 @@ static void handle(int sig)
 	if (++handled == MOST_HANDLED)
 		set_timer(0);
 	if (jump && may_return && handled % 3 == 0) {
-		jumps++;
+		jumps += calling;
+		calling = 0;
 		siglongjmp(again, 1);
 	}
 	/* another one on top of this one */
@@ -149,19 +160,28 @@ static void storm(void)
 	for (unsigned int i = 0; i < NR_CALLS || (!handled && i < MOST_CALLS); i++) {
 #if defined(HAVE_ENGINE)
 		covbuf_mark(&mark);
+		if (!mark.token)
+			block(SIG_BLOCK, SIGALRM);
 #endif
 		if (sigsetjmp(again, 1)) {
 #if defined(HAVE_ENGINE)
 			covbuf_unwind(&mark);
+			block(SIG_UNBLOCK, SIGALRM);
 #endif
 			continue;
 		}
 		may_return = 1;
-		calls++;
+#if defined(HAVE_ENGINE)
+		if (!mark.token)
+			block(SIG_UNBLOCK, SIGALRM);
+#endif
+		calling = 1;
 		point_1();
+		calls++;
+		calling = 0;
 	}
 	set_timer(0);
-	printf("called %u handled %d jumps %d\n", calls, (int)handled, (int)jumps);
+	printf("called %u handled %d jumps %d\n", calls + (unsigned int)jumps, (int)handled, (int)jumps);
 }
 
 /* ---- the first callback of a thread, interrupted --------------------------------------------- */
@@ -172,7 +192,7 @@ static void storm(void)
 
 static unsigned int opened_calls, opened_handled, opened_jumps;
 static __thread sigjmp_buf before_opening;
-static __thread volatile int may_jump;
+static __thread volatile int may_jump, in_call;
 static pthread_barrier_t begin, end;
 static volatile int stop_killing;
 
@@ -183,24 +203,20 @@ static void handle_opening(int sig)
 	point_2();
 	if (jump && may_jump) {
 		may_jump = 0;
-		__atomic_fetch_add(&opened_jumps, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&opened_jumps, in_call, __ATOMIC_RELAXED);
 		siglongjmp(before_opening, 1);
 	}
 }
 
 static void *open_context(void *arg)
 {
-	sigset_t blocked;
 #if defined(HAVE_ENGINE)
 	struct covbuf_mark mark;
 
 	covbuf_mark(&mark);
 #endif
 	pthread_barrier_wait(&begin);
-	sigemptyset(&blocked);
-	sigaddset(&blocked, SIGUSR2);
-	/* unwinding ends the section that the mark is before: a handler in the middle of that is not recorded */
-	pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+	block(SIG_BLOCK, SIGUSR2);
 	if (sigsetjmp(before_opening, 1)) {
 #if defined(HAVE_ENGINE)
 		covbuf_unwind(&mark);
@@ -208,12 +224,14 @@ static void *open_context(void *arg)
 	} else {
 		may_jump = 1;
 	}
-	pthread_sigmask(SIG_UNBLOCK, &blocked, NULL);
-	__atomic_fetch_add(&opened_calls, 1, __ATOMIC_RELAXED);
+	block(SIG_UNBLOCK, SIGUSR2);
+	in_call = 1;
 	point_1();
+	__atomic_fetch_add(&opened_calls, 1, __ATOMIC_RELAXED);
+	in_call = 0;
 	may_jump = 0;
 	/* no more: a thread that ends records until its context is closed */
-	pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+	block(SIG_BLOCK, SIGUSR2);
 	pthread_barrier_wait(&end);
 	return arg;
 }
@@ -247,7 +265,7 @@ static void interrupt_openings(void)
 		pthread_join(killer, NULL);
 		pthread_join(thread, NULL);
 	}
-	printf("called %u handled %u jumps %u\n", opened_calls, opened_handled, opened_jumps);
+	printf("called %u handled %u jumps %u\n", opened_calls + opened_jumps, opened_handled, opened_jumps);
 }
 
 static void exec_again(char **argv)
