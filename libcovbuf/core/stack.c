@@ -80,9 +80,10 @@ COVBUF_NOINSTR void covb_context_push(struct covbuf_context *ctx, struct covb_fr
 
 	covb_store(&frame->saved, frame->start);
 	do {
+		prev = covb_load(&ctx->top);
+		covb_barrier(); /* same CPU: the epoch of prev, if a handler has not opened the context since */
 		covb_store(&frame->saved_epoch, covb_load(&ctx->epoch));
 		every_site_is_new(ctx);
-		prev = covb_load(&ctx->top);
 		frame->prev = prev;
 		if (prev)
 			note_cursor(ctx, prev);

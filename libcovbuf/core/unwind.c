@@ -42,28 +42,36 @@ static COVBUF_NOINSTR void put_back(struct covbuf_context *ctx, struct covb_fram
 	covb_store(&ctx->epoch, frame->epoch);
 }
 
-/* Unborn at the mark, and still: each append that was cut short has moved a cursor on, which has an end. */
+/*
+ * An append finds its way from there to whatever a handler has opened since, as it does not from a cursor that is shut.
+ * Each append that was cut short has moved it on, which has an end.
+ */
 static COVBUF_NOINSTR void put_back_unborn(struct covbuf_context *ctx)
 {
-	for (uint32_t mode = 0; mode < COVBUF_NR_MODES; mode++)
-		if (covb_load(&ctx->cursor[mode]))
-			covb_store(&ctx->cursor[mode], (uint64_t *)(uintptr_t)covb_unborn_words);
+	uint64_t *cursor = (uint64_t *)(uintptr_t)covb_unborn_words;
+
+	covb_store(&ctx->cursor[COVBUF_MODE_PC], cursor);
+	covb_store(&ctx->cursor[COVBUF_MODE_CMP], cursor);
 }
 
-/*
- * No frame at the mark. Where everything is recorded the context was unborn then, and what it was born
- * with has been popped too: it begins again.
- */
+/* No frame at the mark. Where everything is recorded what it was born with has been popped: it begins again. */
 static COVBUF_NOINSTR void put_back_nothing(struct covbuf_context *ctx)
 {
 	struct covb_context_private *priv = ctx->priv;
+	struct covb_frame *frame;
 
-	covb_store(&ctx->cursor[COVBUF_MODE_PC], (uint64_t *)NULL);
-	covb_store(&ctx->cursor[COVBUF_MODE_CMP], (uint64_t *)NULL);
-	if (COVBUF_UNLIKELY(covb_engine.automatic.enabled)) {
-		priv->begun = 0;
-		covb_context_open(ctx);
+	if (COVBUF_LIKELY(!covb_engine.automatic.enabled)) {
+		covb_context_shut(ctx);
+		return;
 	}
+	priv->begun = 0;
+	covb_store(&ctx->epoch, COVBUF_EPOCH_NONE);
+	covb_barrier(); /* same CPU: no site is passed over once there is a cursor */
+	put_back_unborn(ctx);
+	covb_context_open(ctx);
+	frame = covb_load(&ctx->top);
+	if (frame)
+		covb_store(&ctx->epoch, frame->epoch);
 }
 
 COVBUF_NOINSTR int covbuf_unwind(const struct covbuf_mark *mark)
@@ -85,10 +93,10 @@ COVBUF_NOINSTR int covbuf_unwind(const struct covbuf_mark *mark)
 	covb_merge_leave(ctx, mark->merging);
 	if (frame)
 		put_back(ctx, frame, mark);
-	else if (ctx->priv)
+	else if (covb_load(&ctx->priv))
 		put_back_nothing(ctx);
-	else
-		put_back_unborn(ctx);
+	else if (covb_load(&ctx->cursor[COVBUF_MODE_PC]))
+		put_back_unborn(ctx); /* it is that, and not shut */
 	return 0;
 }
 

@@ -23,7 +23,7 @@
 
 #define NR_AREAS 16
 #define NR_RECORDS 64
-#define NR_PAIRS 10000 /* of each first thing and kind */
+#define NR_PAIRS 6000 /* of each first thing and kind */
 #define NEXT 32 /* instructions */
 #define HANDLE (COVBUF_SUBSYSTEM_USER | 1)
 
@@ -38,8 +38,8 @@ static struct {
 /* ---- what is done first, and by handlers ------------------------------------------------------- */
 
 /*
- * Whether the next record must be kept, or counted. Not where handlers record apart, nor by a thread that may have been
- * shut before there was a segment.
+ * Whether the next record must be kept, or counted. Not where handlers record apart, or interrupt an unwind, nor by a
+ * thread that may have been shut before there was a segment.
  */
 static bool must_collect(void)
 {
@@ -87,6 +87,29 @@ static void attached(void)
 	record();
 }
 
+/* To before the thread's first record: what it was born with is popped, and for a moment nothing collects. */
+static void unwind(void)
+{
+	const struct covbuf_mark mark = { 0 };
+
+	test.apart++;
+	covbuf_unwind(&mark);
+	test.apart--;
+}
+
+/* As a jump leaves it, out of a handler that interrupted the opening: there is a context, and nothing on top. */
+static void cut_short(void)
+{
+	covb_engine.automatic.enabled = 0;
+	covb_context_open(covbuf_context());
+	covb_engine.automatic.enabled = 1;
+}
+
+static void open_context(void)
+{
+	covb_context_open(covbuf_context());
+}
+
 static const struct {
 	const char *name;
 	step_fn run;
@@ -103,11 +126,15 @@ static const struct first_thing {
 	const char *name;
 	step_fn run;
 	enum covb_engine_state state; /* before it */
+	step_fn before;
 } first_things[] = {
-	{ "record", record, COVB_ENGINE_ATTACHED },
-	{ "section", section, COVB_ENGINE_ATTACHED },
-	{ "apart", apart, COVB_ENGINE_ATTACHED },
-	{ "record, not attached", record, COVB_ENGINE_OFF },
+	{ "record", record, COVB_ENGINE_ATTACHED, NULL },
+	{ "section", section, COVB_ENGINE_ATTACHED, NULL },
+	{ "apart", apart, COVB_ENGINE_ATTACHED, NULL },
+	{ "record, not attached", record, COVB_ENGINE_OFF, NULL },
+	{ "unwind", unwind, COVB_ENGINE_ATTACHED, NULL },
+	{ "unwind, the opening cut short", unwind, COVB_ENGINE_ATTACHED, cut_short },
+	{ "unwind, opened", unwind, COVB_ENGINE_ATTACHED, open_context },
 };
 
 static uint32_t below(uint32_t n)
@@ -140,6 +167,8 @@ static void be_born_again(const struct first_thing *first)
 	covb_context_forget(covbuf_context(), true);
 	covb_store(&covb_engine.state, first->state);
 	test.is_attached = first->state == COVB_ENGINE_ATTACHED;
+	if (first->before)
+		first->before();
 	covbuf_context()->hint = 0;
 	test.nr = 0;
 	memset(test.marks, 0, sizeof(test.marks));
