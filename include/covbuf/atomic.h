@@ -71,4 +71,9 @@
 
 #endif /* COVB_ATOMIC_HEADER */
 
+/* Same CPU only. A word that is 0 or 1: make it 1, and say whether it was 0. */
+#if !defined(covb_local_take)
+#define covb_local_take(p) covb_local_cas((p), 0, 1)
+#endif
+
 #endif

@@ -58,20 +58,20 @@ static COVBUF_NOINSTR bool try_slot(uint64_t *slot, const uint64_t *record, uint
 	return true;
 }
 
-static COVBUF_NOINSTR void count_loss(struct covbuf_context *ctx, uint8_t kind, uint16_t flags)
+static COVBUF_NOINSTR void count_loss(struct covbuf_context *ctx, uint8_t kind, uint8_t flags)
 {
 	if (flags & COVB_FRAME_FILTER)
 		return;
-	if (kind == COVB_KIND_VOID || (flags & COVB_FRAME_GROW))
+	if (kind == COVB_KIND_VOID || (flags & COVBUF_OWNER_GROW))
 		covb_count(ctx, COVBUF_LOST_NO_AREA);
 	else
 		covb_count(ctx, COVBUF_LOST_FULL);
 }
 
 /* A frame without an area waits for one. */
-static COVBUF_NOINSTR bool may_grow(uint8_t kind, uint16_t flags)
+static COVBUF_NOINSTR bool may_grow(uint8_t kind, uint8_t flags)
 {
-	return kind == COVB_KIND_VOID ? !(flags & COVB_FRAME_FILTER) : flags & COVB_FRAME_GROW;
+	return kind == COVB_KIND_VOID ? !(flags & COVB_FRAME_FILTER) : flags & COVBUF_OWNER_GROW;
 }
 
 /*
@@ -125,7 +125,7 @@ static COVB_LONG bool append_slow(struct covbuf_context *ctx, uint64_t *slot, co
 		    (slot >= frame->end && slot < frame->end + COVBUF_GUARD_WORDS)) {
 			/* a handler may grow in the place of a void frame, which is another's then */
 			const uint8_t kind = frame->kind;
-			const uint16_t flags = frame->flags;
+			const uint8_t flags = frame->flags;
 
 			covb_store(&ctx->cursor[mode], frame->end);
 			if (!may_grow(kind, flags) || !covb_chain_grow(ctx, frame)) {
@@ -166,7 +166,7 @@ COVBUF_HIDDEN COVB_WARM bool covb_append_slow_pc(uint64_t *slot, uint64_t pc)
 			covb_store(&ctx->cursor[COVBUF_MODE_PC], frame->start);
 			return covb_ring_append_pc(ctx, frame, pc);
 		}
-		if (frame->kind == COVBUF_LINEAR && !(frame->flags & COVB_FRAME_GROW) && slot >= frame->end &&
+		if (frame->kind == COVBUF_LINEAR && !(frame->flags & COVBUF_OWNER_GROW) && slot >= frame->end &&
 		    slot < frame->end + COVBUF_GUARD_WORDS) {
 			covb_store(&ctx->cursor[COVBUF_MODE_PC], frame->end);
 			count_loss(ctx, COVBUF_LINEAR, frame->flags);

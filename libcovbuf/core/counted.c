@@ -56,7 +56,7 @@ COVBUF_NOINSTR bool covb_void_again(struct covbuf_context *ctx, struct covb_fram
 {
 	struct covb_frame *top = covb_load(&ctx->top);
 
-	if (!top || top->kind != COVB_KIND_VOID || top->mode != frame->mode || top->level != covb_plat_level())
+	if (!top || top->kind != COVB_KIND_VOID || top->mode != frame->mode || top->level != covb_plat_level(ctx))
 		return false;
 	covb_void_give(ctx, frame);
 	covb_missed_start(top);
@@ -114,7 +114,7 @@ COVBUF_NOINSTR bool covb_refuse(struct covbuf_context *ctx, uint32_t mode)
 {
 	struct covb_frame *top = covb_load(&ctx->top);
 
-	if (!top || top->level != covb_plat_level())
+	if (!top || top->level != covb_plat_level(ctx))
 		return false;
 	covb_missed_start(top);
 	top->refused_modes = (top->refused_modes & ~1ull) | mode;
@@ -137,7 +137,8 @@ COVBUF_NOINSTR void covb_missed_stop(struct covbuf_context *ctx, struct covb_fra
 	}
 }
 
-COVBUF_NOINSTR void covb_context_push(struct covbuf_context *ctx, struct covb_frame *frame)
+COVBUF_NOINSTR void covb_context_push(struct covbuf_context *ctx, struct covb_frame *frame, uint32_t mode,
+				      uint32_t epoch)
 {
 	struct covb_open open = {
 		.cursor = { covb_shut_word, covb_shut_word },
@@ -145,32 +146,29 @@ COVBUF_NOINSTR void covb_context_push(struct covbuf_context *ctx, struct covb_fr
 		.seen = frame->seen, .nr_seen = frame->nr_seen,
 	};
 
-	open.cursor[frame->mode] = frame->start;
+	(void)epoch;
+	open.cursor[mode] = frame->start;
 	read_open(ctx, &frame->interrupted);
 	frame->prev = covb_load(&ctx->top);
 	set_open(ctx, &open, frame);
 }
 
 /* *cursor: of no use here; the area has its count. */
-COVBUF_NOINSTR struct covb_frame *covb_context_pop(struct covbuf_context *ctx, uint64_t **cursor)
+COVBUF_NOINSTR struct covb_frame *covb_context_pop(struct covbuf_context *ctx, struct covb_frame *frame,
+						   uint64_t **cursor)
 {
-	struct covb_frame *frame = covb_load(&ctx->top);
-
 	*cursor = NULL;
-	if (!frame)
-		return NULL;
 	set_open(ctx, &frame->interrupted, frame->prev);
 	return frame;
 }
 
 /* KCOV's: the size that an enable asks for holds for tasks; softirqs have areas of a size of their own. */
-COVBUF_NOINSTR void covb_section_prepare(struct covbuf_context *ctx, struct covb_frame *frame, uint32_t owner_epoch,
-					 uint32_t flags)
+COVBUF_NOINSTR uint32_t covb_section_prepare(struct covbuf_context *ctx, struct covb_frame *frame, uint32_t owner_epoch)
 {
 	(void)ctx;
 	(void)owner_epoch;
-	(void)flags;
 	frame->limit_words = frame->level ? UINT64_MAX : covb_load(&covb_engine.owners[frame->owner].section_words);
+	return 0;
 }
 
 uint32_t covb_epoch_next(void)
@@ -232,11 +230,11 @@ uint64_t covb_local_start(struct covbuf_context *ctx, struct covbuf_owner *owner
 	frame->owner = owner->index;
 	frame->sequence = covb_load(&owner->slot->sequence);
 	frame->handle = 0;
-	frame->level = covb_plat_level();
+	frame->level = covb_plat_level(ctx);
 	frame->flags = COVB_FRAME_LOCAL;
 	frame->token = LOCAL_TOKEN(owner);
 	frame->count_at_start = covb_load(frame->start);
-	covb_context_push(ctx, frame);
+	covb_context_push(ctx, frame, frame->mode, 0);
 	return frame->token;
 }
 

@@ -22,12 +22,11 @@
 #include "platform.h"
 #include "queue.h"
 
-#define COVB_KIND_VOID 0xff	 /* a frame without an area: takes one when it is given a record, or counts it as lost */
-#define COVB_FRAME_GROW COVBUF_OWNER_GROW
-#define COVB_FRAME_KEEP COVBUF_OWNER_KEEP
-#define COVB_FRAME_LOCAL (1u << 1)    /* pushed by enable */
-#define COVB_FRAME_DIRTY (1u << 2)    /* an append in it may have been cut short */
-#define COVB_FRAME_FILTER (1u << 3)   /* void: drops what it is given without counting */
+#define COVB_KIND_VOID 0x7f /* a frame without an area: takes one when it is given a record, or counts it as lost */
+/* A frame's flags are its owner's, and these. */
+#define COVB_FRAME_LOCAL (1u << 5)    /* pushed by enable */
+#define COVB_FRAME_DIRTY (1u << 6)    /* an append in it may have been cut short */
+#define COVB_FRAME_FILTER (1u << 7)   /* void: drops what it is given without counting */
 
 /*
  * An entry that is called often: what it calls is inlined, as far as the compiler sees it; see
@@ -97,12 +96,18 @@ struct covb_frame {
 	uint32_t serial;
 	uint32_t grown_seen;	/* areas of the class, + 1, when the pool was last found empty */
 	uint32_t refusals;
-	uint16_t flags;
-	uint8_t mode, kind;
-	uint8_t full;		/* RING: records lost since it was found full, + 1; 0: it may have room */
-	uint8_t zero;		/* slow_x86.S compares the four at once */
-	uint8_t area_class;
-	uint8_t wanted_kind;	/* void: of the area that there was none of */
+	union {
+		struct {
+			uint8_t unused;
+			uint8_t zero; /* slow_x86.S compares the four from here on at once */
+			uint8_t full; /* RING: records lost since it was found full, + 1; 0: it may have room */
+			uint8_t kind, mode;
+			uint8_t area_class;
+			uint8_t flags;	     /* COVBUF_OWNER_*, COVB_FRAME_* */
+			uint8_t wanted_kind; /* void: of the area that there was none of */
+		};
+		uint64_t without_area; /* all of it at once: COVB_WITHOUT_AREA() */
+	};
 	union {
 		struct covb_frame *successor; /* in its place on the stack; NULL: it is the section's latest */
 		struct covb_open interrupted; /* COUNTED, likewise all below */
@@ -126,18 +131,25 @@ struct covb_context_private {
 	uint64_t epochs;	/* unique per context: epochs given out */
 	uint32_t *seen;		/* unique per context: the marks, nr_seen words; kept for the next user of the slot */
 	uint32_t nr_seen;
-	struct covb_frame voids[COVB_PLAT_NR_VOID_FRAMES];
+	/* claimed and tested: and behind the last, where the hint may be, one that is never free */
+	struct covb_frame voids[COVB_PLAT_NR_VOID_FRAMES + !COVB_PLAT_COUNTED];
 };
 
 /* What a section needs to know of its owner, in one word that is read at once. */
 #define COVB_CONFIG(generation, mode, kind, area_class, flags)                                     \
-	((uint64_t)(generation) << 32 | (uint64_t)(flags) << 16 | (uint64_t)(area_class) << 8 |    \
-	 (uint64_t)(kind) << 4 | (uint64_t)(mode))
+	((uint64_t)(generation) << 32 | (uint64_t)(kind) << 24 | (uint64_t)(flags) << 16 |         \
+	 (uint64_t)(area_class) << 8 | (uint64_t)(mode))
 #define COVB_CONFIG_GENERATION(c) ((uint32_t)((c) >> 32))
-#define COVB_CONFIG_FLAGS(c) ((uint32_t)((c) >> 16) & 0xffff)
+#define COVB_CONFIG_KIND(c) ((uint32_t)((c) >> 24) & 0xff)
+#define COVB_CONFIG_FLAGS(c) ((uint32_t)((c) >> 16) & 0xff)
 #define COVB_CONFIG_CLASS(c) ((uint32_t)((c) >> 8) & 0xff)
-#define COVB_CONFIG_KIND(c) ((uint32_t)((c) >> 4) & 0xf)
-#define COVB_CONFIG_MODE(c) ((uint32_t)(c) & 0xf)
+#define COVB_CONFIG_MODE(c) ((uint32_t)(c) & 0xff)
+
+/* What it says of a frame that has no area: its lower half is the frame's upper one. */
+#define COVB_WITHOUT_AREA(config) ((uint64_t)(config) << 32 | (uint64_t)COVB_KIND_VOID << 24)
+#define COVB_FRAME_BYTE(field) (offsetof(struct covb_frame, field) - offsetof(struct covb_frame, without_area))
+COVBUF_STATIC_ASSERT(COVB_FRAME_BYTE(kind) == 3 && COVB_FRAME_BYTE(mode) == 4 && COVB_FRAME_BYTE(area_class) == 5 &&
+		     COVB_FRAME_BYTE(flags) == 6 && COVB_FRAME_BYTE(wanted_kind) == 7, "little-endian");
 
 /*
  * Owner: the private half of an owner slot; type-stable, one per slot of the segment. Sections read
@@ -244,9 +256,9 @@ struct covb_frame *covb_context_void(struct covbuf_context *ctx);
 
 /* stack.c, or counted.c */
 void covb_context_shut(struct covbuf_context *ctx);
-void covb_context_push(struct covbuf_context *ctx, struct covb_frame *frame);
-struct covb_frame *covb_context_pop(struct covbuf_context *ctx, uint64_t **cursor);
-void covb_section_prepare(struct covbuf_context *ctx, struct covb_frame *frame, uint32_t owner_epoch, uint32_t flags);
+void covb_context_push(struct covbuf_context *ctx, struct covb_frame *frame, uint32_t mode, uint32_t epoch);
+struct covb_frame *covb_context_pop(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t **cursor);
+uint32_t covb_section_prepare(struct covbuf_context *ctx, struct covb_frame *frame, uint32_t owner_epoch);
 
 /* counted.c */
 extern COVBUF_HIDDEN uint64_t covb_shut_word[1], covb_void_word[1];
@@ -343,7 +355,7 @@ uint64_t covb_local_start(struct covbuf_context *ctx, struct covbuf_owner *owner
 uint32_t covb_epoch_next(void);
 
 /* handoff.c */
-void covb_handoff(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t *cursor);
+int covb_handoff(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t *cursor);
 void covb_queue_drop(struct covbuf_owner *owner);
 
 bool covb_queue_next(uint32_t head, uint32_t *area, uint32_t *next);
@@ -359,7 +371,7 @@ void covb_merge_leave(struct covbuf_context *ctx, uint32_t before);
 /* section.c */
 void covb_area_describe(struct covbuf_context *ctx, struct covb_frame *frame);
 covbuf_token covb_section_start(struct covbuf_context *ctx, struct covbuf_owner *owner, uint32_t generation,
-				uint64_t handle, uint16_t flags);
+				uint64_t handle, uint8_t flags);
 void covb_section_abandoned(struct covbuf_context *ctx, struct covb_frame *frame);
 int covb_section_stop(struct covbuf_context *ctx, uint64_t token);
 

@@ -88,7 +88,7 @@ static COVB_LONG void deliver(struct covbuf_context *ctx, struct covb_frame *fra
 	covb_store(&area->filled_words, filled_words(frame, cursor));
 	if (frame->kind == COVBUF_RING)
 		covb_store(&area->claimed, frame->index);
-	if (frame->flags & COVB_FRAME_KEEP) {
+	if (frame->flags & COVBUF_OWNER_KEEP) {
 		part_with(frame, COVBUF_AREA_ENDED);
 		return;
 	}
@@ -121,10 +121,12 @@ static COVB_RARE void deliver_chain(struct covbuf_context *ctx, struct covb_fram
 
 	for (frame = oldest_first(latest); frame; frame = next) {
 		next = frame->held;
-		if (frame->kind == COVB_KIND_VOID)
+		if (frame->kind == COVB_KIND_VOID) {
+			frame->held = NULL; /* as a free one has it */
 			covb_void_give(ctx, frame);
-		else
+		} else {
 			deliver(ctx, frame, frame == latest ? cursor : frame->end);
+		}
 	}
 }
 
@@ -164,7 +166,7 @@ static COVBUF_NOINSTR void handoff_counted(struct covbuf_context *ctx, struct co
 		covb_pool_give(ctx, frame);
 }
 
-static COVB_LONG void handoff_claimed(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t *cursor)
+static COVB_LONG int handoff_claimed(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t *cursor)
 {
 	struct covb_context_private *priv = ctx->priv;
 	struct covb_frame *held = frame->held;
@@ -179,7 +181,7 @@ static COVB_LONG void handoff_claimed(struct covbuf_context *ctx, struct covb_fr
 	if (!held && is_empty(frame, cursor)) {
 		priv->recorded = false;
 		covb_pool_give(ctx, frame);
-		return;
+		return 0;
 	}
 	/* from here on the frame may be another's */
 	owner = &covb_engine.owners[frame->owner];
@@ -188,23 +190,29 @@ static COVB_LONG void handoff_claimed(struct covbuf_context *ctx, struct covb_fr
 	else
 		deliver_chain(ctx, frame, cursor);
 	priv->recorded = true;
-	if (flags & COVB_FRAME_KEEP)
-		return;
+	if (flags & COVBUF_OWNER_KEEP)
+		return 0;
 	if (COVB_CONFIG_FLAGS(covb_load(&owner->config)) & COVBUF_OWNER_KCOV)
 		covb_merge(owner);
 	else
 		wake_consumer(owner->index, area);
+	return 0;
 }
 
-/* Hand over a frame that was popped, with all that filled up before it. cursor: where its own stood. */
-COVBUF_NOINSTR void covb_handoff(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t *cursor)
+/*
+ * Hand over a frame that was popped, with all that filled up before it. cursor: where its own stood. Always 0, which a
+ * stop returns: so it ends in a jump to what takes long.
+ */
+COVBUF_NOINSTR int covb_handoff(struct covbuf_context *ctx, struct covb_frame *frame, uint64_t *cursor)
 {
-	if (frame->kind == COVB_KIND_VOID)
+	if (COVBUF_LIKELY(frame->kind == COVB_KIND_VOID)) {
 		covb_void_give(ctx, frame);
-	else if (COVB_PLAT_COUNTED)
-		handoff_counted(ctx, frame);
-	else
-		handoff_claimed(ctx, frame, cursor);
+		return 0;
+	}
+	if (!COVB_PLAT_COUNTED)
+		return handoff_claimed(ctx, frame, cursor);
+	handoff_counted(ctx, frame);
+	return 0;
 }
 
 /* Take one area off the list that head begins. *next: the rest. False: the list is damaged or at its end. */

@@ -19,7 +19,7 @@ static struct covbuf_context *open_context(void)
 /* Odd: enabled. */
 static void raise_sequence(struct covbuf_owner *owner)
 {
-	/* release: partner is the acquire in covb_section_start(); config and epoch are there before it is odd */
+	/* release: partner is the acquire in read_owner() of section.c; config and epoch are there before it is odd */
 	covb_store_release(&owner->slot->sequence, covb_load(&owner->slot->sequence) + 1);
 }
 
@@ -125,14 +125,17 @@ static void describe(struct covbuf_owner *owner, const struct covbuf_owner_optio
 	slot->name[i] = 0;
 }
 
+#define KNOWN_FLAGS                                                                                \
+	(COVBUF_OWNER_GROW | COVBUF_OWNER_UNIQUE | COVBUF_OWNER_UNIQUE_CONTEXT |                   \
+	 COVBUF_OWNER_KCOV | COVBUF_OWNER_KEEP)
+COVBUF_STATIC_ASSERT(KNOWN_FLAGS + COVB_FRAME_LOCAL + COVB_FRAME_DIRTY + COVB_FRAME_FILTER == 0xff,
+		     "a frame has them and its own, in a byte");
+
 static bool options_ok(const struct covbuf_owner_options *options)
 {
-	const uint32_t known = COVBUF_OWNER_GROW | COVBUF_OWNER_UNIQUE | COVBUF_OWNER_UNIQUE_CONTEXT |
-			       COVBUF_OWNER_KCOV | COVBUF_OWNER_KEEP;
-
 	if (options->mode >= COVBUF_NR_MODES ||
 	    options->kind > (COVB_PLAT_COUNTED ? COVBUF_COUNTED : COVBUF_RING) ||
-	    options->area_class >= COVBUF_NR_CLASSES || (options->flags & ~known))
+	    options->area_class >= COVBUF_NR_CLASSES || (options->flags & ~KNOWN_FLAGS))
 		return false;
 	if ((options->flags & COVBUF_OWNER_KCOV) && (options->flags & COVBUF_OWNER_KEEP))
 		return false;
@@ -286,7 +289,7 @@ static void begin(struct covbuf_owner *owner)
 {
 	if (is_enabled(owner))
 		return;
-	/* release: after the sequence became even; partner is the acquire in covb_section_start() */
+	/* release: after the sequence became even; partner is the acquire in read_owner() of section.c */
 	covb_store_release(&owner->epoch, covb_epoch_next());
 	covb_queue_drop(owner); /* what an earlier enable left uncollected is stale from now on */
 	if (!COVB_PLAT_COUNTED && owner->target)
@@ -411,7 +414,7 @@ static void raise_generation(struct covbuf_owner *owner)
 	uint64_t config = owner->config & UINT32_MAX;
 
 	covb_store(&owner->generation, owner->generation + 1);
-	/* release: after the sequence has become even; partner is the acquire in covb_section_start() */
+	/* release: after the sequence has become even; partner is the acquire in read_owner() of section.c */
 	covb_store_release(&owner->config, (uint64_t)owner->generation << 32 | config);
 }
 
@@ -465,7 +468,7 @@ int covb_owner_configure(struct covbuf_owner *owner, const struct covb_enable *e
 	if (is_enabled(owner)) {
 		err = -COVB_EBUSY;
 	} else {
-		/* release: after the sequence became even; partner is the acquire in covb_section_start() */
+		/* release: after the sequence became even; partner is the acquire in read_owner() of section.c */
 		covb_store_release(&owner->config,
 				   COVB_CONFIG(owner->generation, enable->mode, COVB_CONFIG_KIND(owner->config),
 					       enable->area_class, COVB_CONFIG_FLAGS(owner->config)));

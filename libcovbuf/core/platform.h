@@ -28,7 +28,7 @@
  * and these, which are called at any level and must be uninstrumented:
  *
  *   covb_plat_context()   the caller's context; NULL at a level that never collects
- *   covb_plat_level()     the caller's level, which a frame collects at; covb_plat_set_level()
+ *   covb_plat_level()     the caller's level, which a frame collects at, by its context; covb_plat_set_level()
  *   covb_plat_alive()     false in a fork child that the engine has not seen
  *   covb_plat_copy()      copy words; source and destination do not overlap
  */

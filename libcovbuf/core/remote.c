@@ -7,13 +7,30 @@
 
 #include "engine.h"
 
+/* Where everything is recorded, a section in a handler that interrupts the opening would leave the context shut. */
+static COVBUF_NOINSTR bool is_open(const struct covbuf_context *ctx)
+{
+	return COVBUF_LIKELY(covb_load(&ctx->priv)) &&
+	       (COVB_PLAT_COUNTED || COVBUF_LIKELY(!covb_engine.automatic.enabled) || covb_load(&ctx->top));
+}
+
+/* The context's first section. Not inlined, so that all others spend nothing for it. */
+static COVB_RARE covbuf_token open_and_start(struct covbuf_context *ctx, struct covbuf_owner *owner,
+					     uint32_t generation, uint64_t handle)
+{
+	if (covb_context_open(ctx))
+		return covb_section_start(ctx, owner, generation, handle, 0);
+	covb_count(ctx, COVBUF_LOST_SHUT);
+	return 0;
+}
+
 COVB_WARM covbuf_token covbuf_remote_start(uint64_t handle)
 {
 	struct covbuf_context *ctx = covb_plat_context();
 	struct covbuf_owner *owner;
 	uint32_t generation;
 
-	if (!ctx || !handle)
+	if (COVBUF_UNLIKELY(!ctx || !handle))
 		return 0;
 	if (COVBUF_UNLIKELY(!covb_plat_alive())) {
 		if (covb_attached())
@@ -21,14 +38,12 @@ COVB_WARM covbuf_token covbuf_remote_start(uint64_t handle)
 		return 0;
 	}
 	owner = covb_handle_find(handle, &generation);
-	if (!owner) {
+	if (COVBUF_UNLIKELY(!owner)) {
 		covb_count(ctx, COVBUF_LOST_UNKNOWN);
 		return 0;
 	}
-	if (COVBUF_UNLIKELY(!covb_load(&ctx->priv)) && !covb_context_open(ctx)) {
-		covb_count(ctx, COVBUF_LOST_SHUT);
-		return 0;
-	}
+	if (COVBUF_UNLIKELY(!is_open(ctx)))
+		return open_and_start(ctx, owner, generation, handle);
 	return covb_section_start(ctx, owner, generation, handle, 0);
 }
 
@@ -36,9 +51,9 @@ COVB_WARM int covbuf_remote_stop(covbuf_token token)
 {
 	struct covbuf_context *ctx = covb_plat_context();
 
-	if (!token)
+	if (COVBUF_UNLIKELY(!token))
 		return 0;
-	if (!ctx || !covb_plat_alive())
+	if (COVBUF_UNLIKELY(!ctx || !covb_plat_alive()))
 		return -COVB_EINVAL;
 	return covb_section_stop(ctx, token);
 }
@@ -46,20 +61,17 @@ COVB_WARM int covbuf_remote_stop(covbuf_token token)
 COVB_WARM covbuf_token covbuf_push(struct covbuf_owner *owner)
 {
 	struct covbuf_context *ctx = covb_plat_context();
+	uint32_t generation;
 
-	if (!ctx || !covb_plat_alive())
+	if (COVBUF_UNLIKELY(!ctx || !covb_plat_alive()))
 		return 0;
-	if (COVBUF_UNLIKELY(!covb_load(&ctx->priv)) && !covb_context_open(ctx)) {
-		covb_count(ctx, COVBUF_LOST_SHUT);
-		return 0;
-	}
-	return covb_section_start(ctx, owner, covb_load(&owner->generation), 0, 0);
+	generation = covb_load(&owner->generation);
+	if (COVBUF_UNLIKELY(!is_open(ctx)))
+		return open_and_start(ctx, owner, generation, 0);
+	return covb_section_start(ctx, owner, generation, 0, 0);
 }
 
-COVBUF_NOINSTR int covbuf_pop(covbuf_token token)
-{
-	return covbuf_remote_stop(token);
-}
+int covbuf_pop(covbuf_token token) __attribute__((__alias__("covbuf_remote_stop")));
 
 COVBUF_NOINSTR uint64_t covbuf_common_handle(void)
 {

@@ -60,20 +60,25 @@ static COVBUF_NOINSTR struct covb_frame *get_area(struct covbuf_context *ctx, ui
 		return NULL;
 	frame->token = (uint64_t)(frame->area + 1) << 32 | (uint32_t)COVBUF_FLAG_GENERATION(covb_load(&frame->flag));
 	covb_frame_prepare(frame, COVB_CONFIG_MODE(config), COVB_CONFIG_KIND(config));
+	frame->flags = (uint8_t)COVB_CONFIG_FLAGS(config);
+	if (!COVB_PLAT_COUNTED) {
+		frame->held = NULL;
+		frame->serial = 0;
+	}
 	return frame;
 }
 
-/* Make the frame one without an area; the first record that finds one in the pool puts that in its place. */
+/*
+ * Make the frame one without an area; the first record that finds one in the pool puts that in its place. While it is
+ * free it holds none, and area, start and end are set; but a successor may still be named.
+ */
 static COVBUF_NOINSTR void set_void(struct covb_frame *frame, uint64_t config)
 {
-	frame->area_class = (uint8_t)COVB_CONFIG_CLASS(config);
-	frame->wanted_kind = (uint8_t)COVB_CONFIG_KIND(config);
-	if (COVB_PLAT_COUNTED) {
+	frame->without_area = COVB_WITHOUT_AREA(config);
+	if (COVB_PLAT_COUNTED)
 		covb_frame_prepare(frame, COVB_CONFIG_MODE(config), COVB_KIND_VOID);
-		return;
-	}
-	frame->successor = NULL;
-	frame->mode = (uint8_t)COVB_CONFIG_MODE(config); /* the rest is prepared */
+	else
+		frame->successor = NULL;
 }
 
 /* What a section needs to know of its owner, as it was at one time. */
@@ -95,7 +100,7 @@ static COVBUF_NOINSTR bool read_owner(const struct covbuf_owner *owner, uint32_t
 	now->sequence = covb_load_acquire(&slot->sequence);
 	now->config = covb_load_acquire(&owner->config);
 	now->epoch = COVB_PLAT_COUNTED ? 0 : covb_load_acquire(&owner->epoch);
-	return (now->sequence & 1) && COVB_CONFIG_GENERATION(now->config) == generation &&
+	return COVBUF_LIKELY(now->sequence & 1) && COVBUF_LIKELY(COVB_CONFIG_GENERATION(now->config) == generation) &&
 	       covb_load(&slot->sequence) == now->sequence &&
 	       /* after the sequence: then it was one of the owner that the handle meant */
 	       (COVB_PLAT_COUNTED || COVBUF_LIKELY(!covb_engine.inherited) || covb_load(&slot->state) == owner->state);
@@ -103,93 +108,102 @@ static COVBUF_NOINSTR bool read_owner(const struct covbuf_owner *owner, uint32_t
 
 /* What is the same of a frame whether it has an area or not. */
 static COVBUF_NOINSTR void fill_in(struct covbuf_context *ctx, struct covb_frame *frame,
-				   const struct covbuf_owner *owner, const struct owner_now *now, uint64_t handle,
-				   uint16_t flags)
+				   const struct covbuf_owner *owner, uint64_t sequence, uint64_t handle)
 {
-	const uint32_t kept = COVB_PLAT_COUNTED ? 0 : COVB_FRAME_GROW | COVB_FRAME_KEEP;
-
-	covb_store(&frame->owner, owner->index);
-	covb_store(&frame->level, covb_plat_level());
-	frame->sequence = now->sequence;
-	frame->handle = handle;
 	if (!COVB_PLAT_COUNTED) {
-		frame->held = NULL;
-		frame->serial = 0;
 		frame->grown_seen = 0;
 		frame->refusals = 0;
 	}
-	frame->flags = (uint16_t)((COVB_CONFIG_FLAGS(now->config) & kept) | flags);
-	covb_section_prepare(ctx, frame, now->epoch, COVB_CONFIG_FLAGS(now->config));
+	covb_store(&frame->owner, owner->index);
+	covb_store(&frame->level, covb_plat_level(ctx));
+	frame->sequence = sequence;
+	frame->handle = handle;
 }
 
-/* With an area, or a frame that counts what it is given until there is one. */
-static COVBUF_NOINSTR covbuf_token start_at_once(struct covbuf_context *ctx, const struct covbuf_owner *owner,
-					    const struct owner_now *now, uint64_t handle, uint16_t flags)
+/*
+ * Whether a section of linear areas may begin without one, and have one when it records something. Most sections that
+ * mark sites never do. Those of a context are mostly alike: after one that did they begin with one, which is
+ * cheaper for those that do.
+ */
+static COVBUF_NOINSTR bool may_wait(const struct covbuf_context *ctx)
 {
-	struct covb_frame *frame;
+	const struct covb_context_private *priv = ctx->priv;
 
-	if (!COVB_PLAT_COUNTED)
-		covb_prefetch_write(&owner->slot->queue); /* for a short section's stop */
-	frame = get_area(ctx, now->config);
-	if (!frame) {
-		frame = covb_context_void(ctx);
-		if (frame)
-			set_void(frame, now->config);
+	return !COVB_PLAT_COUNTED && !priv->recorded;
+}
+
+/* Any section. Not inlined, so that one that is plain and waits spends nothing for it. */
+static COVB_WARM COVB_LONG covbuf_token start_any(struct covbuf_context *ctx, const struct covbuf_owner *owner,
+						  uint64_t handle, uint64_t sequence, uint64_t config,
+						  uint32_t epoch)
+{
+	struct covb_frame *frame = NULL;
+
+	if (!(config & COVB_CONFIG(0, 0, 0xff, 0, COVB_FRAME_LOCAL)) && may_wait(ctx)) {
+		frame = covb_context_next_void(ctx);
+		if (!frame)
+			frame = covb_context_void(ctx);
 	}
+	if (!frame) {
+		if (!COVB_PLAT_COUNTED)
+			covb_prefetch_write(&owner->slot->queue); /* for a short section's stop */
+		frame = get_area(ctx, config);
+	}
+	if (!frame)
+		frame = covb_context_void(ctx);
+	if (frame && frame->kind == COVB_KIND_VOID)
+		set_void(frame, config);
 	if (COVB_PLAT_COUNTED && frame && frame->kind == COVB_KIND_VOID && covb_void_again(ctx, frame))
 		return covb_load(&ctx->top)->token;
-	if (COVB_PLAT_COUNTED && !frame && covb_refuse(ctx, COVB_CONFIG_MODE(now->config)))
+	if (COVB_PLAT_COUNTED && !frame && covb_refuse(ctx, COVB_CONFIG_MODE(config)))
 		return covb_load(&ctx->top)->token;
 	if (!frame) {
 		/* counted: NO_AREA counts records only there */
 		covb_count(ctx, COVB_PLAT_COUNTED ? COVBUF_LOST_SHUT : COVBUF_LOST_NO_AREA);
 		return 0;
 	}
-	fill_in(ctx, frame, owner, now, handle, flags);
+	fill_in(ctx, frame, owner, sequence, handle);
+	epoch = covb_section_prepare(ctx, frame, epoch);
 	/* counted: what the merger needs to know of an area is written down when it is queued */
 	if (!COVB_PLAT_COUNTED && COVBUF_LIKELY(frame->kind != COVB_KIND_VOID))
 		covb_area_describe(ctx, frame);
-	covb_context_push(ctx, frame);
+	covb_context_push(ctx, frame, COVB_CONFIG_MODE(config), epoch);
 	return frame->token;
 }
 
-/*
- * Whether the section may begin without an area, and have one when it records something. Most sections that
- * mark sites never do. Those of a context are mostly alike: after one that did they begin with one, which is
- * cheaper for those that do.
- */
-static COVBUF_NOINSTR bool may_wait(const struct covbuf_context *ctx, uint64_t config, uint16_t flags)
-{
-	const struct covb_context_private *priv = ctx->priv;
-
-	return !COVB_PLAT_COUNTED && !(flags & COVB_FRAME_LOCAL) && COVB_CONFIG_KIND(config) == COVBUF_LINEAR &&
-	       !priv->recorded;
-}
+/* A plain section is one of program counters in linear areas, each site in all threads' marks, or in none. */
+#define NOT_PLAIN COVB_CONFIG(0, 0xff, 0xff, 0, COVBUF_OWNER_UNIQUE_CONTEXT | COVB_FRAME_LOCAL)
+COVBUF_STATIC_ASSERT(COVBUF_MODE_PC == 0 && COVBUF_LINEAR == 0, "plain");
 
 /*
- * Start a section for the owner if it is enabled and still of this generation. The context is open.
- * Any level; lock-free. 0: it was not started, and that is counted.
+ * Start a section for the owner if it is enabled and still of this generation. The context is open. flags: of the
+ * frame, beside the owner's. Any level; lock-free. 0: it was not started, and that is counted.
  */
 COVBUF_NOINSTR covbuf_token covb_section_start(struct covbuf_context *ctx, struct covbuf_owner *owner,
-					       uint32_t generation, uint64_t handle, uint16_t flags)
+					       uint32_t generation, uint64_t handle, uint8_t flags)
 {
 	struct owner_now now;
 	struct covb_frame *frame;
+	covbuf_token token;
 
-	if (!read_owner(owner, generation, &now)) {
+	if (COVBUF_UNLIKELY(!read_owner(owner, generation, &now))) {
 		covb_count(ctx, COVBUF_LOST_UNKNOWN);
 		return 0;
 	}
-	if (may_wait(ctx, now.config, flags)) {
+	now.config |= COVB_CONFIG(0, 0, 0, 0, flags);
+	if (COVBUF_LIKELY(!(now.config & NOT_PLAIN) && may_wait(ctx))) {
 		frame = covb_context_next_void(ctx);
 		if (COVBUF_LIKELY(frame)) {
+			token = frame->token;
 			set_void(frame, now.config);
-			fill_in(ctx, frame, owner, &now, handle, flags);
-			covb_context_push(ctx, frame);
-			return frame->token;
+			fill_in(ctx, frame, owner, now.sequence, handle);
+			covb_context_push(ctx, frame, COVBUF_MODE_PC,
+					  COVB_CONFIG_FLAGS(now.config) & COVBUF_OWNER_UNIQUE ? now.epoch :
+												COVBUF_EPOCH_NONE);
+			return token;
 		}
 	}
-	return start_at_once(ctx, owner, &now, handle, flags);
+	return start_any(ctx, owner, handle, now.sequence, now.config, now.epoch);
 }
 
 /* Popped by somebody else than its own stop: an append in it may have been cut short. */
@@ -200,19 +214,22 @@ COVB_RARE void covb_section_abandoned(struct covbuf_context *ctx, struct covb_fr
 		covb_count(ctx, COVBUF_LOST_ABANDONED);
 }
 
-/* Pop what was left above the section's frame. */
-static COVB_RARE int abandon_above(struct covbuf_context *ctx, uint64_t token)
+/* The section's frame is not on top: what was left above it goes first. */
+static COVB_RARE int stop_below(struct covbuf_context *ctx, uint64_t token)
 {
 	struct covb_frame *frame = covb_context_find(ctx, token);
 	uint64_t *cursor;
+	bool found = false;
 
 	if (!frame)
 		return -COVB_EINVAL;
-	if (frame->level != covb_plat_level())
+	if (frame->level != covb_plat_level(ctx))
 		return -COVB_EBUSY;
-	while ((frame = covb_load(&ctx->top)) != NULL && frame->token != token) {
-		frame = covb_context_pop(ctx, &cursor);
-		covb_section_abandoned(ctx, frame);
+	while (!found && (frame = covb_load(&ctx->top)) != NULL) {
+		found = frame->token == token;
+		frame = covb_context_pop(ctx, frame, &cursor);
+		if (!found)
+			covb_section_abandoned(ctx, frame);
 		covb_handoff(ctx, frame, cursor);
 	}
 	return 0;
@@ -223,17 +240,11 @@ COVBUF_NOINSTR int covb_section_stop(struct covbuf_context *ctx, uint64_t token)
 {
 	struct covb_frame *frame = covb_load(&ctx->top);
 	uint64_t *cursor;
-	int err = 0;
 
 	if (COVBUF_UNLIKELY(!frame || frame->token != token))
-		err = abandon_above(ctx, token);
-	else if (COVBUF_UNLIKELY(frame->level != covb_plat_level()))
-		err = -COVB_EBUSY;
-	if (COVBUF_UNLIKELY(err))
-		return err;
-	frame = covb_context_pop(ctx, &cursor);
-	if (COVBUF_UNLIKELY(!frame))
-		return -COVB_EINVAL;
-	covb_handoff(ctx, frame, cursor);
-	return 0;
+		return stop_below(ctx, token);
+	if (COVBUF_UNLIKELY(frame->level != covb_plat_level(ctx)))
+		return -COVB_EBUSY;
+	frame = covb_context_pop(ctx, frame, &cursor);
+	return covb_handoff(ctx, frame, cursor);
 }

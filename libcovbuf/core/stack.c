@@ -30,7 +30,6 @@ COVBUF_NOINSTR void covb_context_shut(struct covbuf_context *ctx)
  */
 static COVBUF_NOINSTR void every_site_is_new(struct covbuf_context *ctx)
 {
-	/* stored in any case: a handler that finds no frame leaves it shut */
 	covb_store(&ctx->epoch, COVBUF_EPOCH_NONE);
 	covb_barrier();
 }
@@ -58,69 +57,80 @@ static COVBUF_NOINSTR void note_cursor(struct covbuf_context *ctx, struct covb_f
 		covb_store(&frame->saved, cursor);
 }
 
-/* False: look again. A handler that replaces prev once that was looked at is noticed by the pop. */
-static COVBUF_NOINSTR bool put_on_top(struct covbuf_context *ctx, struct covb_frame *prev, struct covb_frame *frame)
+/* Where nothing is on top. False: a handler that appends has opened the context, and left what that pushes. */
+static COVBUF_NOINSTR bool put_on_nothing(struct covbuf_context *ctx, struct covb_frame *frame)
 {
-	covb_barrier(); /* same CPU: whoever finds it on top may pop it */
-	if (!prev && COVBUF_UNLIKELY(covb_engine.automatic.enabled)) {
-		/* a section in a handler that interrupted the opening, and would leave the context shut */
-		if (!(frame->flags & COVB_FRAME_LOCAL))
-			covb_context_open(ctx);
-		/* a handler that appends may open the context, and leaves what that pushes */
-		return covb_local_cas((uint64_t *)&ctx->top, 0, (uint64_t)(uintptr_t)frame);
-	}
-	covb_store(&ctx->top, frame);
+	frame->prev = NULL;
+	covb_store(&frame->saved_epoch, COVBUF_EPOCH_SHUT);
+	every_site_is_new(ctx); /* a barrier, same CPU: whoever finds the frame on top may pop it */
+	if (COVBUF_LIKELY(!covb_engine.automatic.enabled))
+		covb_store(&ctx->top, frame);
+	else if (!covb_local_cas((uint64_t *)&ctx->top, 0, (uint64_t)(uintptr_t)frame))
+		return false;
+	covb_barrier(); /* same CPU, again, and behind the top: a handler that found no frame has left the epoch shut */
+	every_site_is_new(ctx);
 	return true;
 }
 
-/* Push a prepared frame: what runs from here on is recorded in it. */
-COVBUF_NOINSTR void covb_context_push(struct covbuf_context *ctx, struct covb_frame *frame)
+/* epoch: the context's while prev is on top. A handler that replaces prev by now is noticed by the pop. */
+static COVBUF_NOINSTR void put_on_top(struct covbuf_context *ctx, struct covb_frame *prev, uint32_t epoch,
+				      struct covb_frame *frame)
 {
-	struct covb_frame *prev;
+	frame->prev = prev;
+	covb_store(&frame->saved_epoch, epoch);
+	every_site_is_new(ctx);
+	note_cursor(ctx, prev);
+	covb_barrier(); /* same CPU: whoever finds it on top may pop it */
+	covb_store(&ctx->top, frame);
+}
 
-	covb_store(&frame->saved, frame->start);
-	do {
+/* Push a prepared frame, which is of this mode: what runs from here on is recorded in it. */
+COVBUF_NOINSTR void covb_context_push(struct covbuf_context *ctx, struct covb_frame *frame, uint32_t mode,
+				      uint32_t epoch)
+{
+	struct covb_frame *prev = covb_load(&ctx->top);
+	uint64_t *start = frame->start;
+
+	covb_store(&frame->saved, start);
+	covb_store(&frame->epoch, epoch);
+	covb_barrier(); /* same CPU: the epoch of prev, whatever a handler opens meanwhile */
+	if (COVBUF_UNLIKELY(prev)) {
+		put_on_top(ctx, prev, covb_load(&ctx->epoch), frame);
+	} else if (COVBUF_UNLIKELY(!put_on_nothing(ctx, frame))) {
 		prev = covb_load(&ctx->top);
-		covb_barrier(); /* same CPU: the epoch of prev, if a handler has not opened the context since */
-		covb_store(&frame->saved_epoch, covb_load(&ctx->epoch));
-		every_site_is_new(ctx);
-		frame->prev = prev;
-		if (prev)
-			note_cursor(ctx, prev);
-	} while (COVBUF_UNLIKELY(!put_on_top(ctx, prev, frame)));
-	if (!prev)
-		covb_store(&frame->saved_epoch, COVBUF_EPOCH_SHUT);
+		put_on_top(ctx, prev, prev->epoch, frame);
+	}
 	/* of the two cursors one is shut before the other is opened */
-	covb_store(&ctx->cursor[frame->mode ^ 1], (uint64_t *)NULL);
+	covb_store(&ctx->cursor[mode ^ 1], (uint64_t *)NULL);
 	covb_barrier();
-	covb_store(&ctx->cursor[frame->mode], frame->start);
+	covb_store(&ctx->cursor[mode], start);
 	covb_barrier();
-	covb_store(&ctx->epoch, frame->epoch);
+	covb_store(&ctx->epoch, epoch);
 }
 
 /*
- * Pop the top frame. *cursor: where its cursor stood. The frame is the latest of its section; what
- * filled up before hangs on ->held. NULL: nothing was pushed.
+ * Pop the frame that the caller found on top, or what a handler has put in its place since. *cursor: where its cursor
+ * stood. The frame is the latest of its section; what filled up before hangs on ->held.
  */
-COVBUF_NOINSTR struct covb_frame *covb_context_pop(struct covbuf_context *ctx, uint64_t **cursor)
+COVBUF_NOINSTR struct covb_frame *covb_context_pop(struct covbuf_context *ctx, struct covb_frame *frame,
+						   uint64_t **cursor)
 {
-	struct covb_frame *frame = covb_load(&ctx->top), *prev;
+	const uint32_t mode = frame->mode;
+	struct covb_frame *prev;
 
-	if (!frame)
-		return NULL;
 	every_site_is_new(ctx);
 	prev = frame->prev;
-	if (prev)
+	if (COVBUF_UNLIKELY(prev))
 		prev = latest(prev);
-	*cursor = covb_load(&ctx->cursor[frame->mode]);
+	*cursor = covb_load(&ctx->cursor[mode]);
 	covb_store(&ctx->top, prev);
 	covb_barrier(); /* same CPU: from here on no handler replaces it */
 	frame = latest(frame);
-	if (!prev || prev->mode != frame->mode) {
-		covb_store(&ctx->cursor[frame->mode], (uint64_t *)NULL);
+	if (COVBUF_LIKELY(!prev) || prev->mode != mode) {
+		covb_store(&ctx->cursor[mode], (uint64_t *)NULL);
 		covb_barrier();
 	}
-	if (prev)
+	if (COVBUF_UNLIKELY(prev))
 		covb_store(&ctx->cursor[prev->mode], covb_load(&prev->saved));
 	covb_barrier();
 	covb_store(&ctx->epoch, covb_load(&frame->saved_epoch));
@@ -128,18 +138,17 @@ COVBUF_NOINSTR struct covb_frame *covb_context_pop(struct covbuf_context *ctx, u
 }
 
 /* Which sites count as seen while the frame collects. */
-COVBUF_NOINSTR void covb_section_prepare(struct covbuf_context *ctx, struct covb_frame *frame,
-					 uint32_t owner_epoch, uint32_t flags)
+COVBUF_NOINSTR uint32_t covb_section_prepare(struct covbuf_context *ctx, struct covb_frame *frame, uint32_t owner_epoch)
 {
 	uint32_t epoch = COVBUF_EPOCH_NONE;
 
 	if (COVBUF_UNLIKELY(frame->mode != COVBUF_MODE_PC))
 		epoch = COVBUF_EPOCH_SHUT;
-	else if (flags & COVBUF_OWNER_UNIQUE)
+	else if (frame->flags & COVBUF_OWNER_UNIQUE)
 		epoch = owner_epoch;
-	else if (COVBUF_UNLIKELY(flags & COVBUF_OWNER_UNIQUE_CONTEXT))
+	else if (COVBUF_UNLIKELY(frame->flags & COVBUF_OWNER_UNIQUE_CONTEXT))
 		epoch = covb_seen_epoch(ctx);
-	frame->epoch = epoch;
+	return epoch;
 }
 
 /* In a fork child: everything the context points at is the parent's. unborn: it may open again. */

@@ -16,7 +16,7 @@ COVBUF_NOINSTR void covbuf_mark(struct covbuf_mark *mark)
 	mark->position = frame ? (uint64_t)(uintptr_t)covb_load(&ctx->cursor[frame->mode]) : 0;
 	if (frame && frame->kind == COVBUF_RING)
 		mark->position = covb_load(&frame->index);
-	mark->level = ctx ? covb_plat_level() : 0;
+	mark->level = ctx ? covb_plat_level(ctx) : 0;
 	mark->merging = ctx && ctx->priv ? ((struct covb_context_private *)ctx->priv)->merging : 0;
 }
 
@@ -86,7 +86,7 @@ COVBUF_NOINSTR int covbuf_unwind(const struct covbuf_mark *mark)
 		return -COVB_EINVAL;
 	covb_plat_set_level(mark->level);
 	while ((frame = covb_load(&ctx->top)) != NULL && frame->token != mark->token) {
-		frame = covb_context_pop(ctx, &cursor);
+		frame = covb_context_pop(ctx, frame, &cursor);
 		covb_section_abandoned(ctx, frame);
 		covb_handoff(ctx, frame, cursor);
 	}
@@ -109,10 +109,8 @@ static COVBUF_NOINSTR covbuf_token push_nothing(struct covbuf_context *ctx)
 		return 0;
 	covb_frame_prepare(frame, COVBUF_MODE_PC, COVB_KIND_VOID);
 	frame->flags = COVB_FRAME_FILTER;
-	frame->level = covb_plat_level();
-	frame->held = NULL;
-	frame->epoch = COVBUF_EPOCH_NONE;
-	covb_context_push(ctx, frame);
+	frame->level = covb_plat_level(ctx);
+	covb_context_push(ctx, frame, COVBUF_MODE_PC, COVBUF_EPOCH_NONE);
 	return frame->token;
 }
 
@@ -125,7 +123,7 @@ COVBUF_NOINSTR covbuf_token covbuf_signal_enter(struct covbuf_owner *owner)
 
 	if (!ctx || !covb_plat_alive())
 		return TOKEN_LEVEL_ONLY;
-	covb_plat_set_level(covb_plat_level() + 1);
+	covb_plat_set_level(covb_plat_level(ctx) + 1);
 	if (owner)
 		token = covbuf_push(owner);
 	else if (covb_context_open(ctx))
@@ -138,11 +136,11 @@ COVBUF_NOINSTR int covbuf_signal_leave(covbuf_token token)
 	struct covbuf_context *ctx = covb_plat_context();
 	int err = 0;
 
-	if (!ctx || !covb_plat_alive() || !covb_plat_level())
+	if (!ctx || !covb_plat_alive() || !covb_plat_level(ctx))
 		return -COVB_EINVAL;
 	if (token != TOKEN_LEVEL_ONLY)
 		err = covb_section_stop(ctx, token);
-	covb_plat_set_level(covb_plat_level() - 1);
+	covb_plat_set_level(covb_plat_level(ctx) - 1);
 	return err;
 }
 

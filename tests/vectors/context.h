@@ -88,31 +88,29 @@ static void context_push_and_pop_restore_what_was_there(void)
 
 	if (!COVB_EXPECT(outer && inner))
 		return;
-	outer->level = inner->level = covb_plat_level();
+	outer->level = inner->level = covb_plat_level(ctx);
 	outer->flags = inner->flags = 0;
 	outer->held = inner->held = NULL;
 	outer->limit_words = inner->limit_words = UINT64_MAX;
 	covb_frame_prepare(outer, COVBUF_MODE_PC, AREA_KIND);
 	covb_frame_prepare(inner, COVBUF_MODE_CMP, AREA_KIND);
-	outer->epoch = inner->epoch = 0;
-	covb_context_push(ctx, outer);
+	covb_context_push(ctx, outer, COVBUF_MODE_PC, 0);
 	COVB_EXPECT(ctx->top == outer && !outer->prev);
 	COVB_EXPECT(ctx->cursor[COVBUF_MODE_PC] == outer->start);
 	COVB_EXPECT(ctx->cursor[COVBUF_MODE_CMP] != outer->start);
 	world_trace_pc(1);
 	below = ctx->cursor[COVBUF_MODE_PC];
-	covb_context_push(ctx, inner);
+	covb_context_push(ctx, inner, COVBUF_MODE_CMP, 0);
 	COVB_EXPECT(ctx->top == inner && inner->prev == outer);
 	COVB_EXPECT(ctx->cursor[COVBUF_MODE_CMP] == inner->start);
 	COVB_EXPECT(ctx->cursor[COVBUF_MODE_PC] != below);
-	COVB_EXPECT(covb_context_pop(ctx, &cursor) == inner);
+	COVB_EXPECT(covb_context_pop(ctx, ctx->top, &cursor) == inner);
 	COVB_EXPECT(cursor == (COVB_PLAT_COUNTED ? NULL : inner->start));
 	COVB_EXPECT(ctx->top == outer && ctx->cursor[COVBUF_MODE_PC] == below);
-	COVB_EXPECT(covb_context_pop(ctx, &cursor) == outer);
+	COVB_EXPECT(covb_context_pop(ctx, ctx->top, &cursor) == outer);
 	COVB_EXPECT(cursor == (COVB_PLAT_COUNTED ? NULL : outer->start + 1));
 	COVB_EXPECT(!ctx->top && is_shut(ctx));
 	COVB_EXPECT(ctx->capacity == before.capacity && ctx->collects == before.collects);
-	COVB_EXPECT(!covb_context_pop(ctx, &cursor));
 	covb_pool_give(ctx, inner);
 	covb_pool_discard(ctx, outer, NULL);
 }

@@ -276,7 +276,7 @@ static void section_without_an_area_or_a_frame(void)
 {
 	struct covbuf_context *ctx = world_context();
 	/* counted: one is kept for what interrupts the lowest level */
-	uint32_t reserved = COVB_PLAT_COUNTED && !covb_plat_level(), nr = COVB_PLAT_NR_VOID_FRAMES - reserved;
+	uint32_t reserved = COVB_PLAT_COUNTED && !covb_plat_level(ctx), nr = COVB_PLAT_NR_VOID_FRAMES - reserved;
 	covbuf_token first = 0, token;
 
 	take_all();

@@ -25,6 +25,16 @@ COVBUF_INLINE COVBUF_NOINSTR bool covb_local_cas(uint64_t *p, uint64_t old, uint
 	return done;
 }
 
+/* In a fifth of the time of the compare-and-swap. */
+COVBUF_INLINE COVBUF_NOINSTR bool covb_local_take(uint64_t *p)
+{
+	bool was_set;
+
+	__asm__ volatile("btsq $0, %1" : "=@ccc"(was_set), "+m"(*p) : : "memory");
+	return !was_set;
+}
+#define covb_local_take covb_local_take
+
 /* As Linux and gcc have it. Of __atomic_thread_fence() clang makes an mfence, which takes twice as long. */
 COVBUF_INLINE COVBUF_NOINSTR void covb_mb(void)
 {

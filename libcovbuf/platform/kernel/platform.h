@@ -24,8 +24,9 @@ COVBUF_INLINE COVBUF_NOINSTR bool covb_plat_alive(void)
 	return true;
 }
 
-COVBUF_INLINE COVBUF_NOINSTR uint32_t covb_plat_level(void)
+COVBUF_INLINE COVBUF_NOINSTR uint32_t covb_plat_level(const struct covbuf_context *ctx)
 {
+	(void)ctx;
 	return covb_level_now();
 }
 

@@ -55,9 +55,9 @@ COVBUF_INLINE struct covbuf_context *covb_plat_context(void)
 	return covbuf_context();
 }
 
-COVBUF_INLINE uint32_t covb_plat_level(void)
+COVBUF_INLINE uint32_t covb_plat_level(const struct covbuf_context *ctx)
 {
-	return covbuf_context()->level;
+	return ctx->level;
 }
 
 COVBUF_INLINE void covb_plat_set_level(uint32_t level)

@@ -34,9 +34,9 @@ COVBUF_INLINE COVBUF_NOINSTR struct covbuf_context *covb_plat_context(void)
 	return ctx;
 }
 
-COVBUF_INLINE COVBUF_NOINSTR uint32_t covb_plat_level(void)
+COVBUF_INLINE COVBUF_NOINSTR uint32_t covb_plat_level(const struct covbuf_context *ctx)
 {
-	return covbuf_context()->level;
+	return ctx->level;
 }
 
 COVBUF_INLINE COVBUF_NOINSTR void covb_plat_set_level(uint32_t level)

@@ -36,7 +36,7 @@
 
 	/* A ring of PCs, whose slot lies in the trap words: as covb_ring_append_pc(). To 1: no such ring. */
 	.macro append_ring
-	cmpl	$COVB_ASM_PC | COVB_ASM_RING_KIND << 8, COVB_ASM_MODE(%rax) /* nor was it full */
+	cmpl	$COVB_ASM_RING_KIND << 16 | COVB_ASM_PC << 24, COVB_ASM_ZERO(%rax) /* nor was it full */
 	jne	1f
 	cmpq	COVB_ASM_START(%rax), %rdi
 	jne	9f
@@ -63,7 +63,7 @@
 
 	/* A linear area that does not grow, and the slot lies in its guard words. */
 	.macro count_full mode
-1:	cmpw	$\mode | COVB_ASM_LINEAR << 8, COVB_ASM_MODE(%rax)
+1:	cmpw	$COVB_ASM_LINEAR | \mode << 8, COVB_ASM_KIND(%rax)
 	jne	9f
 	testb	$COVB_ASM_GROW_OR_FILTER, COVB_ASM_FLAGS(%rax)
 	jnz	9f

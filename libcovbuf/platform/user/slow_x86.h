@@ -16,10 +16,11 @@
 #define COVB_ASM_RING 48
 #define COVB_ASM_MASK 56
 #define COVB_ASM_INDEX 64
-#define COVB_ASM_FLAGS 152
-#define COVB_ASM_MODE 154
+#define COVB_ASM_ZERO 153
 #define COVB_ASM_KIND 155
-#define COVB_ASM_GROW_OR_FILTER 9
+#define COVB_ASM_MODE 156
+#define COVB_ASM_FLAGS 158
+#define COVB_ASM_GROW_OR_FILTER 129
 #define COVB_ASM_GUARD_BYTES 2048
 
 /* struct covb_context_private, struct covbuf_context_slot */

@@ -29,13 +29,14 @@ SAME(COVB_ASM_END, offsetof(struct covb_frame, end));
 SAME(COVB_ASM_RING, offsetof(struct covb_frame, ring));
 SAME(COVB_ASM_MASK, offsetof(struct covb_frame, mask));
 SAME(COVB_ASM_INDEX, offsetof(struct covb_frame, index));
-SAME(COVB_ASM_FLAGS, offsetof(struct covb_frame, flags));
-SAME(COVB_ASM_MODE, offsetof(struct covb_frame, mode));
+SAME(COVB_ASM_ZERO, offsetof(struct covb_frame, zero));
+SAME(offsetof(struct covb_frame, full), COVB_ASM_ZERO + 1); /* compared at once, as are the next two */
 SAME(COVB_ASM_KIND, offsetof(struct covb_frame, kind));
-SAME(COVB_ASM_KIND, COVB_ASM_MODE + 1); /* compared at once, as are the next two */
-SAME(offsetof(struct covb_frame, full), COVB_ASM_MODE + 2);
-SAME(offsetof(struct covb_frame, zero), COVB_ASM_MODE + 3);
-SAME(COVB_ASM_GROW_OR_FILTER, COVB_FRAME_GROW | COVB_FRAME_FILTER);
+SAME(COVB_ASM_KIND, COVB_ASM_ZERO + 2);
+SAME(COVB_ASM_MODE, offsetof(struct covb_frame, mode));
+SAME(COVB_ASM_MODE, COVB_ASM_ZERO + 3);
+SAME(COVB_ASM_FLAGS, offsetof(struct covb_frame, flags));
+SAME(COVB_ASM_GROW_OR_FILTER, COVBUF_OWNER_GROW | COVB_FRAME_FILTER);
 SAME(COVB_ASM_GUARD_BYTES, COVBUF_GUARD_WORDS * sizeof(uint64_t));
 SAME(COVB_ASM_SLOT, offsetof(struct covb_context_private, slot));
 SAME(COVB_ASM_LOST_FULL, offsetof(struct covbuf_context_slot, lost[COVBUF_LOST_FULL]));
