@@ -240,6 +240,27 @@ Test(sections, an_empty_section_returns_its_area_at_once)
 	cr_assert_eq(collect(owner)->nr_batches, 0);
 }
 
+/* The frame that a section without an area began with is the next one's, which is not to hand over areas of the last. */
+Test(sections, the_frame_of_one_that_took_several_areas_holds_none_of_them_afterwards)
+{
+	const uint64_t nr = covbuf_class_words(0) + 1;
+	const struct covb_frame *frame;
+	struct covbuf_owner *owner;
+	covbuf_token token;
+
+	attach_with(8);
+	owner = remote_owner(1, COVBUF_OWNER_GROW);
+	token = covbuf_remote_start(HANDLE(1));
+	frame = covbuf_context()->top;
+	cr_assert_eq(frame->kind, COVB_KIND_VOID);
+	for (uint64_t i = 1; i <= nr; i++)
+		covbuf_trace_pc(i);
+	cr_assert_eq(covbuf_remote_stop(token), 0);
+	cr_assert_null(frame->held);
+	cr_assert_eq(frame->flag, 0);
+	cr_assert_eq(collect(owner)->nr_words, nr);
+}
+
 Test(sections, local_and_remote_collection_by_one_thread)
 {
 	struct covbuf_owner *owner;
