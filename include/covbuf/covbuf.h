@@ -171,7 +171,7 @@ struct covbuf_mark {
  * record of that append is lost, and is not counted: it is the one that an interrupted program never made.
  *
  * Context: async signal handler.
- * Errors, of unwind: -EINVAL: the frame on top at the mark is gone.
+ * Errors, of unwind: -EINVAL: the frame on top at the mark is gone, or the process is not attached.
  */
 COVBUF_PUBLIC void covbuf_mark(struct covbuf_mark *mark);
 COVBUF_PUBLIC int covbuf_unwind(const struct covbuf_mark *mark);
