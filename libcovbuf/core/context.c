@@ -187,8 +187,8 @@ COVB_RARE bool covb_context_open(struct covbuf_context *ctx)
 		priv = covb_load(&ctx->priv);
 	}
 	/*
-	 * Also where a jump out of a handler cut the opening short. On top of another frame it would be covered by a push
-	 * that was interrupted, or taken off with that frame.
+	 * Also where a jump out of a handler cut the opening short. On top of another frame it would be covered by a
+	 * push that was interrupted, or taken off with that frame.
 	 */
 	if (covb_engine.automatic.enabled && !priv->begun && !ctx->closed && !covb_load(&ctx->top))
 		begin_automatic(ctx);

@@ -283,7 +283,8 @@ static void try_first(const struct first_thing *first, const struct step_trace *
 	step_record(&trace, first->run);
 	for (uint32_t at = 0; at < trace.nr && !test.errors; at++)
 		for (uint32_t h = 0; h < NR_HANDLERS; h++)
-			try_one(first, &(struct step_plan){ .body = { first->run, handlers[h].run }, .at = { &trace.at[at] } });
+			try_one(first, &(struct step_plan){ .body = { first->run, handlers[h].run },
+							    .at = { &trace.at[at] } });
 	for (uint32_t n = 0; n < NR_PAIRS && !test.errors; n++) {
 		try_nested(first, &trace, in);
 		try_next(first, &trace);

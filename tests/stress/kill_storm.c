@@ -338,7 +338,8 @@ static void balance(bool ended, uint64_t lost)
 			open += shared->count[t][l].begun - shared->count[t][l].done;
 			dropping += shared->count[t][l].dropping;
 		}
-	if (check.found + lost > begun + counted_twice() || check.found + lost + dropping < done || (ended && (open || dropping)))
+	if (check.found + lost > begun + counted_twice() || check.found + lost + dropping < done ||
+	    (ended && (open || dropping)))
 		check_fail("%lu begun, %lu done, %lu calls may drop, %s; %lu found, %lu lost: %ld too many", begun, done,
 			   dropping, ended ? "ended" : "killed", check.found, lost,
 			   (long)(check.found + lost - begun));
