@@ -25,6 +25,13 @@ WAY(trace_pc_shut)(void)
 	STAY();
 }
 
+/* Of a section that has begun without an area. */
+WAY(first_record)(void)
+{
+	__sanitizer_cov_trace_pc();
+	STAY();
+}
+
 WAY(trace_pc)(void)
 {
 	__sanitizer_cov_trace_pc();
@@ -128,6 +135,7 @@ int main(void)
 		way_start(handle_pc);
 		way_stop_without_records();
 		way_start(handle_pc);
+		way_first_record();
 		way_trace_pc();
 		way_trace_pc_guard();
 		way_stop_with_records();
